@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages out of records, as a fold over time: what is finished leaves for the lake, what is open is carried on.
+
+So memory is bounded by what is open, a day that is added costs that day, and a message that one input begins and
+another ends is one message. The SQL in assembly.sql says how; this file says in which order.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hikeshi.basics.sql import queries
+from hikeshi.evidence.lake import Lake
+from hikeshi.evidence.tables import DELIVERIES, MESSAGES, PIECES, SIGNINS
+
+_SQL = queries("hikeshi.evidence", "assembly.sql")
+_KEY = "hops.host || '/' || hops.instance || '/' || hops.queue_id || '/' || epoch(hops.started)::BIGINT"
+#: two records are the same record seen twice when all of this is equal
+_CONTENT = ", ".join(name for name in PIECES.columns if name not in ("input", "record", "zone", "prefix"))
+_LEAVING, _STAYING = "families.leaves", "NOT families.leaves"
+
+
+@dataclass(slots=True)
+class Assembly:
+    """The fold over one lake. `fold` takes the staged pieces; `finish` ends a run."""
+
+    lake: Lake
+
+    def __post_init__(self) -> None:
+        self.lake.sql.execute("CREATE TEMP TABLE carried AS SELECT * FROM pieces")
+        self.lake.sql.execute("CREATE TEMP TABLE queues AS SELECT DISTINCT host, prefix FROM pieces WHERE false")
+
+    def fold(self, settled: datetime, *, overlapping: bool) -> None:
+        """Assemble what is staged and carried; let go what is finished before `settled` (naive UTC).
+
+        `overlapping` says that some of these records may stand in another input too.
+        """
+        self._assemble(settled, overlapping=overlapping)
+        lake = self.lake
+        lake.add(MESSAGES, f"{self._text('messages', _LEAVING)} UNION ALL BY NAME {self._text('refusals', '')}")
+        lake.add(DELIVERIES, self._text("deliveries", _LEAVING))
+        lake.add(SIGNINS, self._text("smtp_signins", _LEAVING))
+        lake.sql.execute(f"CREATE OR REPLACE TEMP TABLE still AS {_SQL['carried']}")
+        lake.sql.execute("CREATE OR REPLACE TEMP TABLE carried AS SELECT * FROM still")
+        lake.sql.execute("TRUNCATE staged_pieces")
+
+    def finish(self, settled: datetime, *, overlapping: bool) -> None:
+        """Assemble the last, keep open pieces in the lake, and show open messages beside the finished ones.
+
+        Afterwards the views `messages`, `deliveries` and `signins` hold everything known, unfinished messages marked
+        by `cut` or not yet settled.
+        """
+        self.fold(settled, overlapping=overlapping)
+        lake = self.lake
+        lake.replace(PIECES, "SELECT * FROM carried")
+        self._assemble(settled, overlapping=False)
+        for table, name in ((MESSAGES, "messages"), (DELIVERIES, "deliveries"), (SIGNINS, "smtp_signins")):
+            columns = ", ".join(table.columns)
+            lake.sql.execute(
+                f"CREATE OR REPLACE TEMP TABLE open_{table.name} AS SELECT {columns} FROM ({self._text(name, _STAYING)})"
+            )
+            lake.show(table, also=f"open_{table.name}")
+
+    def _assemble(self, settled: datetime, *, overlapping: bool) -> None:
+        sql = self.lake.sql
+        sql.execute(
+            "CREATE OR REPLACE TEMP VIEW fold_pieces AS SELECT * FROM staged_pieces UNION ALL BY NAME SELECT * FROM carried"
+        )
+        sql.execute(
+            "INSERT INTO queues SELECT DISTINCT host, prefix FROM staged_pieces "
+            "WHERE kind IN ('queued', 'removed') EXCEPT SELECT host, prefix FROM queues"
+        )
+        sql.execute(_SQL["pieces"])
+        if overlapping:
+            sql.execute(_SQL["distinct"].format(content=_CONTENT))
+            self._drop_known()
+        for name in ("lives", "hops", "fates", "handovers", "roots"):
+            sql.execute(_SQL[name])
+        sql.execute(_SQL["families"], {"settled": settled})
+        sql.execute(_SQL["sessions"])
+
+    def _drop_known(self) -> None:
+        """Drop pieces that a message of the lake already speaks for."""
+        self.lake.show(MESSAGES)
+        self.lake.sql.execute("""
+            CREATE OR REPLACE TEMP TABLE fold AS
+            SELECT * FROM fold WHERE NOT EXISTS (
+                SELECT 1 FROM messages AS known
+                WHERE known.host = fold.host AND known.instance = fold.instance AND known.queue_id = fold.queue_id
+                    AND fold.time BETWEEN known.time AND known.ended AND fold.queue_id <> ''
+            )""")
+
+    def _text(self, name: str, which: str) -> str:
+        return _SQL[name].replace("{which}", which).replace("{key}", _KEY)
+

@@ -1,0 +1,266 @@
+-- A message is assembled across records: smtpd → cleanup → qmgr → smtp …, hops through filters folded into one.
+-- Works on `fold`: the pieces that wait, those carried over from before, and `settled`, the time up to which every
+-- input has been read. What is finished and older than that leaves for the lake; the rest is carried on.
+
+-- name: pieces
+-- Every piece with the queue it belongs to. postfix/submission/… and postfix/cleanup share the queue of postfix/qmgr,
+-- unless a queue manager of that very prefix has been seen.
+CREATE OR REPLACE TEMP TABLE fold AS
+SELECT
+    fold_pieces.*,
+    if(queues.prefix IS NULL, split_part(fold_pieces.prefix, '/', 1), fold_pieces.prefix) AS instance,
+    fold_pieces.input::BIGINT * 1099511627776 + fold_pieces.record AS place
+FROM fold_pieces LEFT JOIN queues ON queues.host = fold_pieces.host AND queues.prefix = fold_pieces.prefix
+
+-- name: distinct
+-- One record that stands in two inputs (mail.log and mail.info, a copy made earlier) is one piece. Records that stand
+-- twice in one input are two.
+CREATE OR REPLACE TEMP TABLE fold AS
+SELECT * EXCLUDE (nth) FROM (
+    SELECT *, row_number() OVER (
+        PARTITION BY {content}, instance, input ORDER BY record
+    ) AS nth FROM fold
+)
+QUALIFY row_number() OVER (PARTITION BY {content}, instance, nth ORDER BY place) = 1
+
+-- name: lives
+-- Queue ids are reused: a queue id's life begins at client= or pickup, or at a Message-ID that nobody handed in (a
+-- DSN, a forward), or at whatever comes well after the end of the life before. Only the queue ids for which more than
+-- one life is possible are put in order; all others have one.
+CREATE OR REPLACE TEMP TABLE lived AS
+WITH tangled AS (
+    SELECT host, instance, queue_id FROM fold WHERE queue_id <> ''
+    GROUP BY host, instance, queue_id
+    HAVING count(*) FILTER (kind IN ('client', 'pickup')) > 1
+        OR count(*) FILTER (kind = 'message_id') > 1
+        OR max(time) > min(time) FILTER (kind IN ('removed', 'canceled', 'deleted')) + INTERVAL 10 SECOND
+        OR min(time) < min(time) FILTER (kind IN ('client', 'pickup'))
+        OR max(time) - min(time) > INTERVAL 6 DAY
+), ordered AS (
+    SELECT *, lag(kind) OVER queue_order AS kind_before, lag(time) OVER queue_order AS time_before
+    FROM fold SEMI JOIN tangled USING (host, instance, queue_id)
+    WINDOW queue_order AS (PARTITION BY host, instance, queue_id ORDER BY time, place)
+), begun AS (
+    SELECT * EXCLUDE (kind_before, time_before), sum(CASE
+        WHEN kind IN ('client', 'pickup') THEN 1
+        WHEN kind = 'message_id' AND kind_before NOT IN ('client', 'pickup', 'subject', 'hold') THEN 1
+        WHEN kind_before IN ('removed', 'canceled', 'deleted', 'rejected') AND time > time_before + INTERVAL 10 SECOND THEN 1
+        WHEN time > time_before + INTERVAL 6 DAY AND kind_before <> 'hold' THEN 1
+        ELSE 0 END
+    ) OVER (PARTITION BY host, instance, queue_id ORDER BY time, place ROWS UNBOUNDED PRECEDING) AS life
+    FROM ordered
+)
+SELECT *, 0 AS life FROM fold ANTI JOIN tangled USING (host, instance, queue_id) WHERE queue_id <> ''
+UNION ALL BY NAME
+SELECT * FROM begun
+
+-- name: hops
+-- One row a life: what its pieces say together.
+CREATE OR REPLACE TEMP TABLE hops AS
+SELECT
+    row_number() OVER () AS hop,
+    host, instance, queue_id, life,
+    min(time) AS started,
+    max(time) AS ended,
+    min(place) AS place,
+    any_value(zone) AS zone,
+    max(client_ip) AS client_ip,
+    max(account) AS account,
+    max(method) AS method,
+    max(message_id) AS message_id,
+    max(subject) AS subject,
+    max(mail_from) AS mail_from,
+    max(size) AS size,
+    max(nrcpt) AS nrcpt,
+    max(other_id) FILTER (kind IN ('client', 'pickup')) AS orig_id,
+    bool_or(kind = 'client') AS from_client,
+    bool_or(kind IN ('client', 'pickup')) AS handed_in,
+    bool_or(kind = 'message_id') AS named,
+    bool_or(kind IN ('queued', 'to', 'hold', 'expired', 'removed', 'release')) AND NOT bool_or(kind = 'rejected') AS accepted,
+    bool_or(kind IN ('removed', 'canceled', 'deleted', 'rejected', 'discarded')) AS closed,
+    bool_or(kind = 'expired') AS expired,
+    bool_or(kind = 'deleted') AS deleted,
+    coalesce(arg_max(kind, place) FILTER (kind IN ('hold', 'release', 'removed', 'deleted')) = 'hold', false) AS held,
+    max(pid) FILTER (kind = 'client') AS pid,
+    max(prefix) FILTER (kind = 'client') AS prefix,
+    max(place) FILTER (kind = 'client') AS client_place
+FROM lived
+GROUP BY host, instance, queue_id, life
+
+-- name: fates
+-- One row a life and address: the last attempt tells the fate.
+CREATE OR REPLACE TEMP TABLE fates AS
+SELECT
+    hops.hop,
+    lived.address AS address,
+    count(*) AS attempts,
+    min(lived.time) AS first_time,
+    max(lived.time) AS time,
+    arg_max(lived.place, (lived.time, lived.place)) AS place,
+    arg_max(struct_pack(status := lived.status, dsn := lived.dsn, relay := lived.relay, reason := lived.reason,
+        orig_to := lived.orig_to, other_id := lived.other_id), (lived.time, lived.place)) AS told
+FROM lived JOIN hops USING (host, instance, queue_id, life)
+WHERE lived.kind = 'to' AND lived.address <> ''
+GROUP BY hops.hop, lived.address
+
+-- name: handovers
+-- A hop that was handed on to another queue id of ours: through a content filter ("queued as"), an alias ("forwarded
+-- as") or a second server. The Message-ID stays the same, or the next hop names the one before it.
+CREATE OR REPLACE TEMP TABLE handovers AS
+SELECT fates.hop, fates.address, min(after.hop) AS next
+FROM fates
+JOIN hops AS before ON before.hop = fates.hop
+JOIN hops AS after ON after.queue_id = fates.told.other_id
+WHERE after.hop <> before.hop
+    AND (after.orig_id = before.queue_id OR after.message_id = before.message_id)
+    AND after.account IS NULL
+    AND after.started BETWEEN before.started - INTERVAL 1 MINUTE AND fates.time + INTERVAL 1 MINUTE
+GROUP BY fates.hop, fates.address
+
+-- name: roots
+-- The first hop of every hop: the chain of handovers walked back.
+CREATE OR REPLACE TEMP TABLE roots AS
+WITH RECURSIVE chain AS (
+    SELECT next AS hop, min(hop) AS root, 1 AS depth FROM handovers GROUP BY next
+    UNION ALL
+    SELECT chain.hop, handovers.hop, depth + 1 FROM chain JOIN handovers ON handovers.next = chain.root WHERE depth < 10
+)
+SELECT hops.hop, coalesce(arg_max(chain.root, chain.depth), hops.hop) AS root
+FROM hops LEFT JOIN chain USING (hop) GROUP BY hops.hop
+
+-- name: families
+-- All hops of one message, and whether they may leave: everything closed and settled, or too old to go on.
+CREATE OR REPLACE TEMP TABLE families AS
+SELECT
+    root,
+    max(ended) AS ended,
+    bool_or(held) AS held,
+    bool_or(expired) AS expired,
+    bool_or(deleted) AS deleted,
+    bool_and(closed) AS closed,
+    (bool_and(closed) AND max(ended) < $settled::TIMESTAMP - INTERVAL 10 MINUTE)
+        OR (NOT bool_or(held) AND max(ended) < $settled::TIMESTAMP - INTERVAL 6 DAY) AS leaves
+FROM roots JOIN hops USING (hop)
+GROUP BY root
+
+-- name: sessions
+-- The SMTP connection of every authenticated message: the last connect of that process before it in the same input.
+CREATE OR REPLACE TEMP TABLE sessions AS
+WITH clients AS (
+    SELECT hop, host, prefix, pid, started, client_place AS place FROM hops WHERE account IS NOT NULL
+), connects AS (
+    SELECT host, prefix, pid, place, time FROM fold WHERE kind = 'connect'
+)
+SELECT clients.hop,
+    clients.host || '/' || clients.pid || '/' || strftime(coalesce(connects.time, clients.started), '%Y-%m-%dT%H:%M:%SZ')
+        || coalesce('/' || (connects.place % 1099511627776), '') AS session
+FROM clients ASOF LEFT JOIN connects
+    ON clients.host = connects.host AND clients.prefix = connects.prefix AND clients.pid = connects.pid
+    AND clients.place >= connects.place
+
+-- name: messages
+-- The messages of the families that {which}.
+SELECT
+    hops.started AS time,
+    families.ended AS ended,
+    {key} AS message_key,
+    hops.account, hops.mail_from, hops.message_id, hops.client_ip, sessions.session, hops.method, hops.size, hops.nrcpt,
+    hops.subject,
+    NULL AS fingerprint,
+    CASE
+        WHEN hops.account IS NOT NULL THEN 'submitted'
+        WHEN hops.mail_from = '' AND NOT hops.handed_in THEN 'notification'
+        WHEN hops.from_client THEN 'received'
+        WHEN hops.handed_in THEN 'submitted'
+        ELSE 'received' END AS direction,
+    hops.accepted,
+    families.held,
+    CASE
+        WHEN NOT hops.handed_in AND NOT hops.named AND NOT families.closed THEN 'both'
+        WHEN NOT hops.handed_in AND NOT hops.named THEN 'start'
+        WHEN NOT families.closed THEN 'end' END AS cut,
+    hops.host, hops.instance, hops.queue_id, hops.zone,
+    hops.place // 1099511627776 AS input,
+    hops.place % 1099511627776 AS record
+FROM families
+JOIN hops ON hops.hop = families.root
+LEFT JOIN sessions ON sessions.hop = families.root
+WHERE (hops.accepted OR NOT families.closed) AND {which}
+
+-- name: deliveries
+-- One row a message and address over all hops; a handed-over fate is the next hop's to tell. Status words are mapped
+-- here: sent means the next server took it; an expired message expires what was still deferred.
+WITH told AS (
+    SELECT roots.root, fates.* EXCLUDE (hop), handovers.next IS NOT NULL AS handed_over
+    FROM fates JOIN roots USING (hop) LEFT JOIN handovers USING (hop, address)
+), own_fate AS (
+    SELECT root, address,
+        sum(attempts) AS attempts,
+        min(first_time) AS first_time,
+        max(time) AS time,
+        arg_max(struct_pack(told := told, place := place), (time, place)) AS final
+    FROM told WHERE NOT handed_over GROUP BY root, address
+), queued_only AS (
+    -- Handed to a filter whose next hop the log does not show for this address: nobody knows.
+    SELECT root, address, sum(attempts) AS attempts, min(first_time) AS first_time, max(time) AS time,
+        arg_max(struct_pack(told := told, place := place), (time, place)) AS final
+    FROM told WHERE handed_over AND told.reason NOT LIKE 'forwarded as %' GROUP BY root, address
+)
+SELECT
+    {key} AS message_key,
+    fate.address, fate.final.told.orig_to AS orig_to,
+    CASE
+        WHEN NOT fate.known THEN 'unknown'
+        WHEN families.held AND fate.final.told.status = 'deferred' THEN 'held'
+        WHEN families.expired AND fate.final.told.status IN ('deferred', 'SOFTBOUNCE') THEN 'expired'
+        WHEN fate.final.told.status = 'sent' AND fate.lost THEN 'unknown'
+        ELSE CASE fate.final.told.status
+            WHEN 'sent' THEN 'delivered' WHEN 'bounced' THEN 'bounced' WHEN 'deferred' THEN 'deferred'
+            WHEN 'expired' THEN 'expired' WHEN 'SOFTBOUNCE' THEN 'deferred' WHEN 'deliverable' THEN 'unknown'
+            WHEN 'undeliverable' THEN 'bounced' ELSE 'unknown' END
+        END AS status,
+    fate.final.told.dsn AS dsn, fate.final.told.relay AS relay, fate.final.told.reason AS reason,
+    fate.first_time, fate.time, fate.attempts, hops.zone,
+    fate.final.place // 1099511627776 AS input,
+    fate.final.place % 1099511627776 AS record
+FROM (
+    SELECT *, true AS known,
+        -- A filter on this machine took it and what came out of the filter is not in the log.
+        final.told.other_id IS NOT NULL AND regexp_matches(final.told.relay, '\[(?:127\.[0-9.]+|::1)\]')
+            AND NOT contains(final.told.reason, 'forwarded as ') AS lost
+    FROM own_fate
+    UNION ALL BY NAME
+    SELECT *, false AS known, false AS lost FROM queued_only ANTI JOIN own_fate USING (root, address)
+) AS fate
+JOIN families ON families.root = fate.root
+JOIN hops ON hops.hop = fate.root
+WHERE hops.accepted AND {which}
+
+-- name: refusals
+-- What the server refused before it had a queue id: no message, but somebody's try.
+SELECT time, time AS ended, host || '/' || prefix || '/NOQUEUE/' || place AS message_key, account, mail_from,
+    client_ip, 1 AS nrcpt, 'refused' AS direction, false AS accepted, false AS held, host, instance, queue_id, zone,
+    place // 1099511627776 AS input, place % 1099511627776 AS record,
+    NULL AS message_id, NULL AS session, NULL AS method, NULL AS size, reason AS subject, NULL AS fingerprint, NULL AS cut
+FROM fold WHERE kind = 'refused'
+
+-- name: smtp_signins
+-- Postfix names the authenticated account on every message; a sign-in is the first of them in a connection.
+SELECT min(hops.started) AS time, hops.account, any_value(hops.client_ip) AS ip, NULL AS user_agent, 'smtp' AS protocol,
+    'success' AS outcome, sessions.session, any_value(hops.method) AS method, 1 AS tries, any_value(hops.zone) AS zone,
+    min(hops.place) // 1099511627776 AS input, min(hops.place) % 1099511627776 AS record
+FROM families JOIN hops ON hops.hop = families.root JOIN sessions ON sessions.hop = families.root
+WHERE {which} AND hops.account IS NOT NULL
+GROUP BY hops.account, sessions.session
+
+-- name: carried
+-- The pieces that are carried on: those of families that stay, and the last connect of every server process.
+SELECT lived.* EXCLUDE (instance, place, life)
+FROM lived
+JOIN hops USING (host, instance, queue_id, life)
+JOIN roots USING (hop)
+JOIN families USING (root)
+WHERE NOT families.leaves
+UNION ALL BY NAME
+SELECT * EXCLUDE (instance, place) FROM fold WHERE kind = 'connect'
+QUALIFY row_number() OVER (PARTITION BY host, prefix, pid ORDER BY place DESC) = 1

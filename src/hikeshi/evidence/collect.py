@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what a user points at to sealed tables: finds inputs, reads them in the order of time, assembles, seals.
+
+Inputs may come in any order and from several servers. They are read side by side in time, so that a message that
+goes from one server to the next is joined, and what lies before the slowest of them is settled.
+"""
+
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from hikeshi.basics.zones import machine_zone, zone
+from hikeshi.evidence import seal
+from hikeshi.evidence.assembly import Assembly
+from hikeshi.evidence.intake import Intake, flush, prepare, staged
+from hikeshi.evidence.lake import ACTIVITY, Lake
+from hikeshi.evidence.reading import Block, Input, Stream, Unreadable, blocks, find, peek
+from hikeshi.evidence.seal import Manifest, Sealed
+from hikeshi.evidence.setaside import SetAside
+from hikeshi.evidence.source import Source
+from hikeshi.evidence.sources import all_sources
+from hikeshi.evidence.stamps import BSD, FORMATS, Clock, Format, evidence_of_clock, guess_year, offset_zone
+
+#: pieces of messages that are assembled together; more is faster and needs more memory
+FOLD = 700_000
+_START = datetime(1970, 1, 1)  # noqa: DTZ001 - the lake's times are UTC without saying so
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How to read: which source (None: look), which zone and year for stamps that have none (None: infer)."""
+
+    tz: str | None = None
+    year: int | None = None
+    source: str | None = None
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a watcher is told after every block: bytes of unpacked content and records so far, and the input's path."""
+
+    path: str = ""
+    read: int = 0
+    records: int = 0
+
+
+Watch = Callable[[Progress], None]
+
+
+def collect(lake: Lake, manifest: Manifest, asked: Sequence[str], reading: Reading, aside: Path, watch: Watch) -> None:
+    """Read `asked` into `lake` and put what was read into `manifest`; the caller saves it.
+
+    Raises:
+        ConservationError: records went missing; nothing has been sealed.
+        UsageError: there is no such zone or source.
+
+    """
+    manifest.unreadable = []
+    sources = all_sources() if reading.source is None else [one for one in all_sources() if one.name == reading.source]
+    found = list(_unfold(asked, manifest))
+    runs = [run for one in found if (run := _start(one, manifest, reading, lake, sources, aside))]
+    prepare(lake)
+    assembly = Assembly(lake)
+    progress = Progress()
+    _read_side_by_side(runs, lake, assembly, progress, watch)
+    settled = max([run.time for run in runs] + [_parsed(manifest.settled)])
+    overlapping = _overlapping(lake)
+    assembly.finish(settled, overlapping=overlapping)
+    list(flush(lake))
+    for run in runs:
+        run.finish()
+    manifest.settled = settled.isoformat()
+    manifest.files = {name: list(files) for name, files in lake.files.items()}
+
+
+def _parsed(stamp: str | None) -> datetime:
+    return datetime.fromisoformat(stamp) if stamp else _START
+
+
+def _unfold(asked: Sequence[str], manifest: Manifest) -> Iterator[Input]:
+    seen: set[str] = set()
+    for one in find(asked):
+        if isinstance(one, Unreadable):
+            manifest.unreadable.append({"path": one.path, "reason": one.reason})
+        elif one.path not in seen:
+            seen.add(one.path)
+            yield one
+
+
+@dataclass(slots=True)
+class _Run:
+    """One input being read. `time` is how far it has come, naive UTC."""
+
+    stream: Stream
+    intake: Intake
+    sealed: Sealed
+    aside: SetAside
+    blocks: Iterator[Block]
+    time: datetime = _START
+    done: bool = False
+    whole: bool = True
+    base: tuple[int, int, int, int] = field(default=(0, 0, 0, 0))
+
+    def finish(self) -> None:
+        """Put counts and digests where the manifest has them.
+
+        Raises:
+            ConservationError: by `Counts.check`.
+
+        """
+        counts, sealed = self.intake.counts, self.sealed
+        counts.check(sealed.path)
+        self.aside.close()
+        sealed.sha256 = self.stream.sha256
+        sealed.content_sha256 = str(self.stream.content.hexdigest())
+        sealed.content_bytes = self.stream.size
+        sealed.whole_last_line = self.whole
+        sealed.problems = list(self.stream.problems)
+        sealed.records, sealed.taken, sealed.skipped, sealed.set_aside = (
+            before + now
+            for before, now in zip(
+                self.base, (counts.records, counts.taken, counts.skipped, counts.set_aside), strict=True
+            )
+        )
+        names = {*filter(None, sealed.source.split("+")), *counts.by_source}
+        sealed.source = "+".join(sorted(names, key=lambda name: -counts.by_source.get(name, 0)))
+
+
+def _start(
+    one: Input, manifest: Manifest, reading: Reading, lake: Lake, sources: Sequence[Source], aside: Path
+) -> _Run | None:
+    """Open an input unless its content is known; a log that has grown goes on where it was."""
+    head = _head(one)
+    known, grown = _known(one, head, manifest)
+    if known is not None:
+        known.path = one.path
+        if not grown:
+            return None
+    lines = peek(one)
+    stream = one.open()
+    clock = _clock(one, lines, reading)
+    if known is None:
+        sealed = Sealed(manifest.next_number(), one.path)
+        sealed.head_bytes, sealed.head_sha256 = len(head), seal.beginning([head], len(head))[0]
+        manifest.inputs.append(sealed)
+    else:
+        sealed = known
+    sealed.zone, sealed.zone_basis, sealed.year_basis = clock.zone_name, clock.zone_basis, clock.year_basis
+    setaside = SetAside(aside, sealed.number, one.path)
+    intake = Intake(lake, sources, clock, sealed.number, setaside)
+    content = _after(iter(stream), sealed.content_bytes)
+    run = _Run(stream, intake, sealed, setaside, _ahead(blocks(content, sealed.records + 1)))
+    run.base = (sealed.records, sealed.taken, sealed.skipped, sealed.set_aside)
+    run.time = _first_time(lines, clock)
+    return run
+
+
+def _after(content: Iterator[bytes], skip: int) -> Iterator[bytes]:
+    """Leave out the first `skip` bytes, which are known already; they still pass through the digests."""
+    for block in content:
+        if skip >= len(block):
+            skip -= len(block)
+            continue
+        yield block[skip:] if skip else block
+        skip = 0
+
+
+def _head(one: Input) -> bytes:
+    found = b""
+    for block in one.open():
+        found += block
+        if len(found) >= seal.HEAD:
+            break
+    return found[: seal.HEAD]
+
+
+def _known(one: Input, head: bytes, manifest: Manifest) -> tuple[Sealed | None, bool]:
+    """Find the longest sealed input whose whole content this one begins with, and say whether this one has more."""
+    for sealed in sorted(manifest.inputs, key=lambda sealed: -sealed.content_bytes):
+        if not sealed.content_bytes or seal.beginning([head], sealed.head_bytes)[0] != sealed.head_sha256:
+            continue
+        digest, more = seal.beginning(one.open(), sealed.content_bytes)
+        if digest == sealed.content_sha256 and (not more or sealed.whole_last_line):
+            return sealed, more
+    return None, False
+
+
+def _first_time(lines: Sequence[str], clock: Clock) -> datetime:
+    """Give the time of the first line that has one, to the hour, without moving the clock."""
+    trial = replace(clock)
+    for line in lines:
+        for one in FORMATS:
+            if one.matcher().match(line):
+                micros, _ = trial.hour(_hour_of(line, one))
+                if micros is not None:
+                    return _START + timedelta(microseconds=micros)
+    return _START
+
+
+def _hour_of(line: str, one: Format) -> str:
+    stamp = re.sub(r"^<\d+>(?:1 )?", "", line)
+    if one is BSD:
+        return stamp[:9]
+    zone_part = re.match(r"[0-9-]+[T ][0-9:.,]+(Z|[+-][0-9:]+)?", stamp)
+    return stamp[:13] + ((zone_part and zone_part[1]) or "")
+
+
+def _ahead(given: Iterator[Block]) -> Iterator[Block]:
+    """Read one block ahead in a thread: unpacking and digests cost time that the engine can use."""
+    waiting: queue.Queue[Block | BaseException | None] = queue.Queue(maxsize=1)
+
+    def work() -> None:
+        try:
+            for block in given:
+                waiting.put(block)
+            waiting.put(None)
+        except BaseException as error:  # noqa: BLE001 - handed to the reader, who raises it
+            waiting.put(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    while (block := waiting.get()) is not None:
+        if isinstance(block, BaseException):
+            raise block
+        yield block
+
+
+def _read_side_by_side(runs: list[_Run], lake: Lake, assembly: Assembly, progress: Progress, watch: Watch) -> None:
+    """Take block after block, always from the input that lags behind; fold whenever enough is staged."""
+    waiting = sorted(runs, key=lambda run: run.time)
+    while waiting:
+        run = min(waiting, key=lambda one: one.time)
+        block = next(run.blocks, None)
+        if block is None:
+            waiting.remove(run)
+            continue
+        run.intake.take(block)
+        run.whole = block.data.endswith(b"\n")
+        run.time = max(run.time, _reached(lake, run.sealed.number))
+        progress.path = run.sealed.path
+        progress.read += len(block.data)
+        progress.records = sum(one.intake.counts.records for one in runs)
+        watch(progress)
+        if staged(lake) >= FOLD:
+            overlapping = _overlapping(lake)
+            list(flush(lake))
+            assembly.fold(min(one.time for one in waiting), overlapping=overlapping)
+
+
+def _reached(lake: Lake, number: int) -> datetime:
+    """Give how far an input has come by what is staged of it; long ago where nothing is."""
+    found = lake.one(f"SELECT coalesce(max(last), TIMESTAMP '1970-01-01') FROM staged_activity WHERE input = {number}")[0]
+    assert isinstance(found, datetime)  # noqa: S101 - the engine's own type
+    return found
+
+
+def _overlapping(lake: Lake) -> bool:
+    """Say whether an hour that is staged was also written by another input: then records may stand twice."""
+    lake.show(ACTIVITY)
+    return bool(
+        lake.one("""
+            SELECT count(*) > 0 FROM staged_activity AS fresh
+            WHERE EXISTS (
+                SELECT 1 FROM (FROM activity UNION ALL FROM staged_activity) AS other
+                WHERE other.host = fresh.host AND other.source = fresh.source AND other.hour = fresh.hour
+                    AND other.input <> fresh.input
+            )""")[0]
+    )
+
+
+def _clock(one: Input, lines: Sequence[str], reading: Reading) -> Clock:
+    """Decide year and zone for stamps that state none: what the user says, what the log proves, what is likely."""
+    proof = evidence_of_clock(lines)
+    name, here = machine_zone()
+    basis = "assumed"
+    if reading.tz is not None:
+        name, here, basis = reading.tz, zone(reading.tz), "given"
+    elif proof is not None:
+        name, here, basis = offset_zone(proof[1], name, here, proof[0])
+    first = next((line for line in lines if BSD.matcher().match(line)), "")
+    latest = min(one.modified, datetime.now(UTC))
+    if reading.year is not None:
+        year, year_basis = reading.year, "given"
+    elif proof is not None:
+        year, year_basis = proof[0], "inferred"
+    else:
+        year, year_basis = guess_year(first, latest, here), "assumed"
+    return Clock(year, here, name, basis if first else "stated", year_basis if first else "stated")
