@@ -15,7 +15,7 @@ from hikeshi.evidence.tables import DELIVERIES, MESSAGES, PIECES, SIGNINS
 _SQL = queries("hikeshi.evidence", "assembly.sql")
 _KEY = "hops.host || '/' || hops.instance || '/' || hops.queue_id || '/' || epoch(hops.started)::BIGINT"
 #: two records are the same record seen twice when all of this is equal
-_CONTENT = ", ".join(name for name in PIECES.columns if name not in ("input", "record", "zone", "prefix"))
+_CONTENT = ", ".join(name for name in PIECES.columns if name not in ("input", "record", "zone", "tag"))
 _LEAVING, _STAYING = "families.leaves", "NOT families.leaves"
 
 
@@ -27,7 +27,7 @@ class Assembly:
 
     def __post_init__(self) -> None:
         self.lake.sql.execute("CREATE TEMP TABLE carried AS SELECT * FROM pieces")
-        self.lake.sql.execute("CREATE TEMP TABLE queues AS SELECT DISTINCT host, prefix FROM pieces WHERE false")
+        self.lake.sql.execute("CREATE TEMP TABLE queues (host VARCHAR, prefix VARCHAR)")
 
     def fold(self, settled: datetime, *, overlapping: bool) -> None:
         """Assemble what is staged and carried; let go what is finished before `settled` (naive UTC).
@@ -66,9 +66,10 @@ class Assembly:
             "CREATE OR REPLACE TEMP VIEW fold_pieces AS SELECT * FROM staged_pieces UNION ALL BY NAME SELECT * FROM carried"
         )
         sql.execute(
-            "INSERT INTO queues SELECT DISTINCT host, prefix FROM staged_pieces "
-            "WHERE kind IN ('queued', 'removed') EXCEPT SELECT host, prefix FROM queues"
+            "INSERT INTO queues SELECT DISTINCT host, left(tag, length(tag) - length('/qmgr')) FROM fold_pieces "
+            "WHERE kind = 'queued' EXCEPT SELECT host, prefix FROM queues"
         )
+        sql.execute(_SQL["tags"])
         sql.execute(_SQL["pieces"])
         if overlapping:
             sql.execute(_SQL["distinct"].format(content=_CONTENT))

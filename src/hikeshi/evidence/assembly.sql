@@ -2,15 +2,21 @@
 -- Works on `fold`: the pieces that wait, those carried over from before, and `settled`, the time up to which every
 -- input has been read. What is finished and older than that leaves for the lake; the rest is carried on.
 
+-- name: tags
+-- Every tag with its prefix (the part before the daemon) and the queue it belongs to: postfix/submission/smtpd and
+-- postfix/cleanup share the queue of postfix/qmgr, unless a queue manager of that very prefix has been seen.
+CREATE OR REPLACE TEMP TABLE tags AS
+WITH seen AS (
+    SELECT DISTINCT host, tag, regexp_replace(tag, '/[^/]*$', '') AS prefix FROM fold_pieces
+)
+SELECT seen.host, seen.tag, if(queues.prefix IS NULL, split_part(seen.prefix, '/', 1), seen.prefix) AS instance
+FROM seen LEFT JOIN queues USING (host, prefix)
+
 -- name: pieces
--- Every piece with the queue it belongs to. postfix/submission/… and postfix/cleanup share the queue of postfix/qmgr,
--- unless a queue manager of that very prefix has been seen.
+-- Every piece with the queue it belongs to, and a place that orders records of one input.
 CREATE OR REPLACE TEMP TABLE fold AS
-SELECT
-    fold_pieces.*,
-    if(queues.prefix IS NULL, split_part(fold_pieces.prefix, '/', 1), fold_pieces.prefix) AS instance,
-    fold_pieces.input::BIGINT * 1099511627776 + fold_pieces.record AS place
-FROM fold_pieces LEFT JOIN queues ON queues.host = fold_pieces.host AND queues.prefix = fold_pieces.prefix
+SELECT fold_pieces.*, tags.instance, fold_pieces.input::BIGINT * 1099511627776 + fold_pieces.record AS place
+FROM fold_pieces JOIN tags USING (host, tag)
 
 -- name: distinct
 -- One record that stands in two inputs (mail.log and mail.info, a copy made earlier) is one piece. Records that stand
@@ -82,7 +88,7 @@ SELECT
     bool_or(kind = 'deleted') AS deleted,
     coalesce(arg_max(kind, place) FILTER (kind IN ('hold', 'release', 'removed', 'deleted')) = 'hold', false) AS held,
     max(pid) FILTER (kind = 'client') AS pid,
-    max(prefix) FILTER (kind = 'client') AS prefix,
+    max(tag) FILTER (kind = 'client') AS tag,
     max(place) FILTER (kind = 'client') AS client_place
 FROM lived
 GROUP BY host, instance, queue_id, life
@@ -147,15 +153,15 @@ GROUP BY root
 -- The SMTP connection of every authenticated message: the last connect of that process before it in the same input.
 CREATE OR REPLACE TEMP TABLE sessions AS
 WITH clients AS (
-    SELECT hop, host, prefix, pid, started, client_place AS place FROM hops WHERE account IS NOT NULL
+    SELECT hop, host, tag, pid, started, client_place AS place FROM hops WHERE account IS NOT NULL
 ), connects AS (
-    SELECT host, prefix, pid, place, time FROM fold WHERE kind = 'connect'
+    SELECT host, tag, pid, place, time FROM fold WHERE kind = 'connect'
 )
 SELECT clients.hop,
     clients.host || '/' || clients.pid || '/' || strftime(coalesce(connects.time, clients.started), '%Y-%m-%dT%H:%M:%SZ')
         || coalesce('/' || (connects.place % 1099511627776), '') AS session
 FROM clients ASOF LEFT JOIN connects
-    ON clients.host = connects.host AND clients.prefix = connects.prefix AND clients.pid = connects.pid
+    ON clients.host = connects.host AND clients.tag = connects.tag AND clients.pid = connects.pid
     AND clients.place >= connects.place
 
 -- name: messages
@@ -238,7 +244,7 @@ WHERE hops.accepted AND {which}
 
 -- name: refusals
 -- What the server refused before it had a queue id: no message, but somebody's try.
-SELECT time, time AS ended, host || '/' || prefix || '/NOQUEUE/' || place AS message_key, account, mail_from,
+SELECT time, time AS ended, host || '/' || tag || '/NOQUEUE/' || place AS message_key, account, mail_from,
     client_ip, 1 AS nrcpt, 'refused' AS direction, false AS accepted, false AS held, host, instance, queue_id, zone,
     place // 1099511627776 AS input, place % 1099511627776 AS record,
     NULL AS message_id, NULL AS session, NULL AS method, NULL AS size, reason AS subject, NULL AS fingerprint, NULL AS cut
@@ -263,4 +269,4 @@ JOIN families USING (root)
 WHERE NOT families.leaves
 UNION ALL BY NAME
 SELECT * EXCLUDE (instance, place) FROM fold WHERE kind = 'connect'
-QUALIFY row_number() OVER (PARTITION BY host, prefix, pid ORDER BY place DESC) = 1
+QUALIFY row_number() OVER (PARTITION BY host, tag, pid ORDER BY place DESC) = 1

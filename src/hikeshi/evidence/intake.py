@@ -150,7 +150,7 @@ class Intake:
             )
             SELECT record, kind, if(kind = {_NO_HEAD}, line, NULL) AS line,
                 if(kind > 0, tag, NULL) AS tag, if(kind > 0, pid, NULL) AS pid, if(kind > 0, word, NULL) AS word,
-                if(kind > 0, text, NULL) AS text,
+                if(kind > 0, rtrim(text, chr(10) || chr(13)), NULL) AS text,
                 CASE WHEN kind > 0 THEN {one.hour} END AS hour,
                 CASE WHEN kind > 0 THEN if(own, '', {one.host}) END AS host,
                 CASE WHEN kind > 0 THEN try_cast(substr(front, {one.minute}, 2) AS BIGINT) * 60
@@ -175,10 +175,9 @@ class Intake:
             if not mine:
                 continue
             rows = " UNION ALL ".join(self._rows(kind) for kind in mine)
-            staged = int(self.lake.one(f"INSERT INTO staged_{table.name} {rows}")[0])  # type: ignore[call-overload]
-            self.counts.taken += staged
-            if staged != sum(kinds[kind] for kind in mine):
-                self._find_unreadable(table.name, mine)
+            self.lake.sql.execute(f"INSERT INTO staged_{table.name} {rows}")
+            unread = self._take_back(table.name)
+            self.counts.taken += sum(kinds[kind] for kind in mine) - unread
         self._activity(kinds)
 
     def _rows(self, kind: int) -> str:
@@ -189,7 +188,7 @@ class Intake:
             "zone": "zone",
             "input": str(self.number),
             "record": "record",
-            "prefix": "left(tag, length(tag) - strpos(reverse(tag), '/'))",
+            "tag": "tag",
             "pid": "pid",
             "account": lines.fields().get("account", "NULL"),
         }
@@ -200,24 +199,28 @@ class Intake:
             f"try_cast({known.get(column, 'NULL')} AS {type_}) AS {column}"
             for column, (type_, _) in lines.fills.columns.items()
         )
-        must = f" AND {lines.fields()[lines.must]} IS NOT NULL" if lines.must else ""
+        # Told by the sign of the record, not by a filter: the engine would run the patterns again for that.
+        read = f"{lines.fields()[lines.must]} IS NOT NULL" if lines.must else "true"
+        known["record"] = f"if(time IS NOT NULL AND {read}, record, -record)"
         return f"""
             SELECT {columns} FROM (
                 SELECT record, tag, pid, word, text, host, zone,
                     make_timestamp(micros + second * 1000000 + micro) AS time{lines.extracts()}
                 FROM heads JOIN hours USING (hour) WHERE kind = {kind}
-            ) WHERE time IS NOT NULL{must}"""
+            )"""
 
-    def _find_unreadable(self, table: str, kinds: list[int]) -> None:
-        """Remember the records that are ours by their literals and could not be read, to be set aside."""
+    def _take_back(self, table: str) -> int:
+        """Take rows that are ours by their literals and could not be read out again, to be set aside; say how many."""
         missing = self.lake.sql.execute(
-            f"""SELECT record, kind, micros IS NULL FROM heads JOIN hours USING (hour)
-            WHERE kind IN ({", ".join(map(str, kinds))})
-                AND record NOT IN (SELECT record FROM staged_{table} WHERE input = {self.number})"""
+            f"""SELECT heads.record, heads.kind, staged.time IS NULL FROM staged_{table} AS staged
+            JOIN heads ON heads.record = -staged.record WHERE staged.record < 0"""
         ).fetchall()
         for record, kind, timeless in missing:
             reason = NO_SUCH_TIME if timeless else UNREADABLE.format(name=self.kinds[kind - 1][1].name)
             self._unreadable.append((int(record), reason))
+        if missing:
+            self.lake.sql.execute(f"DELETE FROM staged_{table} WHERE record < 0")
+        return len(missing)
 
     def _activity(self, kinds: dict[int, int]) -> None:
         names = " ".join(f"WHEN kind = {kind} THEN {literal(self.kinds[kind - 1][0].name)}" for kind in kinds)

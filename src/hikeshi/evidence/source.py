@@ -22,7 +22,7 @@ class Lines:
 
     `tag` is how the program's tag ends ('/qmgr') and `word` the queue-id-like word before the text; `begins` and
     `holds` are the literals that make a text ours. `takes` are patterns over the text, anchored; `finds` are
-    patterns searched anywhere in it, one group each; `sets` are SQL expressions over all of these. `must` names the
+    patterns searched anywhere in it, one group each, where no `takes` gave the column; `sets` are SQL expressions over all of these. `must` names the
     group that cannot be empty where the line has been understood: ours but unreadable is set aside.
     """
 
@@ -50,7 +50,9 @@ class Lines:
         found: dict[str, str] = {}
         for number, pattern in enumerate(self.takes):
             found |= {name: f"nullif(take{number}.{name}, '')" for name in _GROUP.findall(pattern)}
-        found |= {name: f"nullif(regexp_extract(text, {literal(p)}, 1), '')" for name, p in self.finds.items()}
+        for name, pattern in self.finds.items():
+            searched = f"nullif(regexp_extract(text, {literal(pattern)}, 1), '')"
+            found[name] = f"coalesce({found[name]}, {searched})" if name in found else searched
         found |= self.sets
         return found
 

@@ -136,7 +136,7 @@ PIECES = Table(
         "kind": ("VARCHAR", "client, pickup, message_id, subject, queued, to, removed, expired, hold, release, …"),
         "time": ("TIMESTAMP", "when"),
         "host": ("VARCHAR", "the server that logged it"),
-        "prefix": ("VARCHAR", "the tag before the daemon, for example postfix/submission"),
+        "tag": ("VARCHAR", "program as the log names it, for example postfix/submission/smtpd"),
         "pid": ("INTEGER", "process"),
         "queue_id": ("VARCHAR", "the queue id; '' for connections and refusals"),
         "client_ip": ("VARCHAR", "client, pickup"),

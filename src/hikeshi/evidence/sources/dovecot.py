@@ -8,14 +8,15 @@ program is unknown here unless the site logs IMAP ID, which we do not read yet.
 from hikeshi.evidence.source import Lines, Source
 from hikeshi.evidence.tables import CHANGES, READS, SIGNINS
 
-# The elements of a login line can be configured in any order; the name comes first so that nobody signs in as
-# "x, rip=192.0.2.1": what follows the closing angle bracket is Dovecot's own.
+# The elements of a login line can be configured in any order; the usual order is taken in one pass and the keys are
+# searched for only where it fails. The name is passed over, so that nobody signs in as "x, rip=192.0.2.1".
 _LOGIN = {
     "account": r"user=<([^>]*)>",
     "ip": r"^[^<]*(?:user=<[^>]*>)?[^<]*[ ,]rip=([^,\n ]*)",
     "method": r"^[^<]*(?:user=<[^>]*>)?[^<]*[ ,]method=([^,\n ]*)",
-    "session": r"session=<([^>]*)>",
 }
+_SESSION = "nullif(if(contains(text, 'session=<'), split_part(split_part(text, 'session=<', -1), '>', 1), ''), '')"
+_USUAL = r"^[^:]*: (?:Info: )?[^<]*user=<(?P<account>[^>]*)>, method=(?P<method>[^,]*), rip=(?P<ip>[^,\n]*)"
 _LOGGED = r"^(?P<protocol>[a-z0-9]+)-login: (?:Info: )?"
 _PROCESS = r"^[a-z0-9-]+\((?P<account>[^)]*)\)(?:<[^>]*>)?(?:<(?P<session>[^>]*)>)?: (?:Info: )?"
 
@@ -23,9 +24,9 @@ LOGIN_OK = Lines(
     name="dovecot-login",
     fills=SIGNINS,
     holds=("-login: ", "og", ": user=<"),
-    takes=(_LOGGED + r"(?P<outcome>Login|Logged in): ",),
+    takes=(_LOGGED + r"(?P<outcome>Login|Logged in): ", _USUAL),
     finds=_LOGIN,
-    sets={"outcome": "'success'", "tries": "1"},
+    sets={"outcome": "'success'", "tries": "1", "session": _SESSION},
     must="protocol",
 )
 
@@ -33,9 +34,9 @@ LOGIN_FAILED = Lines(
     name="dovecot-login-failed",
     fills=SIGNINS,
     holds=("-login: ", "auth failed, "),
-    takes=(_LOGGED + r"(?:[^(\n]*)\(auth failed, (?P<tries>[0-9]+) attempts",),
+    takes=(_LOGGED + r"(?:[^(\n]*)\(auth failed, (?P<tries>[0-9]+) attempts", _USUAL),
     finds=_LOGIN,
-    sets={"outcome": "'failure'"},
+    sets={"outcome": "'failure'", "session": _SESSION},
     must="tries",
 )
 

@@ -8,7 +8,9 @@ from hikeshi.evidence.source import Lines, Source
 from hikeshi.evidence.tables import PIECES, SIGNINS
 
 _NO_QUEUE_ID = "''"
-_RELAYED = r"^to=<[^>]*>, (?:orig_to=<[^>]*>, )?relay=[^,]*, (?:conn_use=[^,]*, )?delay=[^,]*, (?:delays=[^,]*, )?"
+_RELAYED = r"^to=<[^>]*>, (?:orig_to=<[^>]*>, )?relay=[^,]*, (?:conn_use=[^,]*, )?delay=[^,]*, delays=[^,]*, "
+#: the far side's words without the bracket that closes them; they may hold brackets of their own
+_CLOSED = "if(ends_with(take1.reason, ')'), left(take1.reason, length(take1.reason) - 1), take1.reason)"
 
 CONNECT = Lines(
     name="postfix-connect",
@@ -30,7 +32,8 @@ CLIENT = Lines(
     sets={
         "kind": "'client'",
         # The name runs to the end of the line or to the next key that Postfix may write behind it.
-        "account": "lower(nullif(regexp_replace(take0.account, ', (?:sasl_sender|orig_queue_id|orig_client)=.*', ''), ''))",
+        "account": "nullif(if(contains(take0.account, ', '), "
+        "regexp_replace(take0.account, ', (?:sasl_sender|orig_queue_id|orig_client)=.*', ''), take0.account), '')",
         "other_id": "CASE WHEN contains(text, 'orig_queue_id=') "
         "THEN nullif(regexp_extract(text, ', orig_queue_id=([0-9A-Za-z]+)', 1), '') END",
     },
@@ -77,10 +80,9 @@ TO = Lines(
     ),
     sets={
         "kind": "'to'",
-        "address": "coalesce(take0.address, '')",
-        "reason": "regexp_replace(take1.reason, '\\)\\s*$', '')",
-        "other_id": "CASE WHEN contains(take1.reason, 'ed as ') "
-        "THEN nullif(regexp_extract(take1.reason, '(?:queued|forwarded) as ([0-9A-Za-z]+)\\)?\\s*$', 1), '') END",
+        "reason": _CLOSED,
+        "other_id": "CASE WHEN contains(take1.reason, 'queued as ') THEN split_part(split_part(take1.reason, 'queued as ', 2), ')', 1)"
+        " WHEN starts_with(take1.reason, 'forwarded as ') THEN split_part(substr(take1.reason, 14), ')', 1) END",
     },
     must="status",
 )
@@ -96,7 +98,7 @@ TO_QUOTED = Lines(
         r'^to=<"(?:[^"\\]|\\.)*"@[^>]*>, (?:orig_to=<[^>]*>, )?relay=[^,]*, (?:[a-z_]+=[^,]*, )*?'
         r"dsn=(?P<dsn>[^,]*), status=(?P<status>[A-Za-z-]+) \((?P<reason>[^\n]*)",
     ),
-    sets={"kind": "'to'", "reason": "regexp_replace(take1.reason, '\\)\\s*$', '')"},
+    sets={"kind": "'to'", "reason": _CLOSED},
     must="status",
 )
 

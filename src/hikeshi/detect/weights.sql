@@ -1,0 +1,203 @@
+-- The weights of evidence over columns: the formulas of hikeshi/model.py, message by message.
+-- A stream is one account at one place (an IPv4 address, a /64 of IPv6). Times are UTC.
+
+-- name: sent
+-- Every message that an account handed in, with its place, in order; how many recipients it had and how many of them
+-- the account had never written to. `moment` is its time in nanoseconds with its number added, so that messages of one
+-- second keep their order in windows over time.
+CREATE OR REPLACE TEMP TABLE sent AS
+WITH mine AS (
+    SELECT message_key, account, time, session, client_ip, size, subject, message_id, method, input, record,
+        if(contains(client_ip, ':') AND NOT contains(client_ip, '.'),
+            regexp_extract(client_ip, '^((?:[0-9A-Fa-f]*:){1,4})', 1) || '/64', client_ip) AS place,
+        row_number() OVER (PARTITION BY account ORDER BY time, input, record) AS number
+    FROM messages
+    WHERE direction = 'submitted' AND accepted AND account IS NOT NULL
+), written AS (
+    SELECT mine.account, mine.number, lower(deliveries.address) AS address
+    FROM mine JOIN deliveries USING (message_key)
+), firsts AS (
+    SELECT account, address, min(number) AS first_number FROM written GROUP BY account, address
+), novelty AS (
+    SELECT written.account, written.number, count(*) AS recipients,
+        count(*) FILTER (firsts.first_number = written.number) AS new
+    FROM written JOIN firsts USING (account, address)
+    GROUP BY written.account, written.number
+)
+SELECT mine.*, epoch_ns(mine.time) + mine.number AS moment, coalesce(novelty.recipients, 0) AS recipients, coalesce(novelty.new, 0) AS new
+FROM mine LEFT JOIN novelty USING (account, number)
+
+-- name: places
+-- When each account was first seen at each place: signing in, and sending.
+CREATE OR REPLACE TEMP TABLE places AS
+WITH seen AS (
+    SELECT account, place, time, true AS sending FROM sent
+    UNION ALL
+    SELECT account, if(contains(ip, ':') AND NOT contains(ip, '.'),
+        regexp_extract(ip, '^((?:[0-9A-Fa-f]*:){1,4})', 1) || '/64', ip), time, false
+    FROM signins WHERE outcome = 'success' AND account IS NOT NULL AND ip IS NOT NULL AND protocol <> 'smtp'
+)
+SELECT account, place, min(time) AS first_seen, min(time) FILTER (sending) AS first_sent, max(time) AS last_seen,
+    min(min(time)) OVER (PARTITION BY account) AS account_since
+FROM seen GROUP BY account, place
+
+-- name: repeats
+-- How many messages of the day before had about the size of this one (classes of one percent, so within one to two
+-- percent), or its subject where the log has subjects. Each message is looked for in its own class and both next to it.
+CREATE OR REPLACE TEMP TABLE repeats AS
+WITH classed AS (
+    SELECT account, number, moment, if(subject IS NOT NULL, 'subject:' || subject, NULL) AS content,
+        floor(ln(greatest(size, 1)) / 0.01)::BIGINT AS class
+    FROM sent WHERE size IS NOT NULL
+), posted AS (
+    SELECT account, number, moment, class::VARCHAR AS class, true AS own FROM classed WHERE content IS NULL
+    UNION ALL SELECT account, number, moment, (class - 1)::VARCHAR, false FROM classed WHERE content IS NULL
+    UNION ALL SELECT account, number, moment, (class + 1)::VARCHAR, false FROM classed WHERE content IS NULL
+    UNION ALL SELECT account, number, moment, content, true FROM classed WHERE content IS NOT NULL
+)
+SELECT account, number, alike FROM (
+    SELECT account, number, own, count(*) OVER (
+        PARTITION BY account, class ORDER BY moment RANGE BETWEEN 86400000000000 PRECEDING AND 1 PRECEDING
+    ) AS alike
+    FROM posted
+) WHERE own
+
+-- name: shown
+-- What each message shows, and what the message before it in the stream showed within the last hour.
+CREATE OR REPLACE TEMP TABLE shown AS
+WITH bounced AS (
+    SELECT sent.account, deliveries.time FROM deliveries JOIN sent USING (message_key) WHERE deliveries.status = 'bounced'
+), returned AS (
+    SELECT bounced.account, sent.number, count(*) AS bounces
+    FROM bounced ASOF JOIN sent ON sent.account = bounced.account AND sent.time > bounced.time
+    GROUP BY bounced.account, sent.number
+), plain AS (
+    SELECT sent.*,
+        -- Too young a history cannot call a place new; a place known by sign-ins for two days is not new.
+        CASE
+            WHEN places.account_since > sent.time - INTERVAL 2 DAY THEN NULL
+            ELSE places.first_sent = sent.time AND places.first_seen > sent.time - INTERVAL 2 DAY
+                AND row_number() OVER stream = 1 END AS place_new,
+        count(*) OVER (
+            PARTITION BY sent.account ORDER BY sent.moment RANGE BETWEEN 86400000000000 PRECEDING AND 1 PRECEDING
+        ) AS lately,
+        coalesce(repeats.alike, 0) >= 2 AS alike,
+        coalesce(returned.bounces, 0) AS bounces,
+        epoch(sent.time) - epoch(lag(sent.time) OVER stream) AS gap
+    FROM sent
+    LEFT JOIN places USING (account, place)
+    LEFT JOIN repeats USING (account, number)
+    LEFT JOIN returned USING (account, number)
+    WINDOW stream AS (PARTITION BY sent.account, sent.place ORDER BY sent.number)
+), told AS (
+    SELECT *,
+        if(lately >= 2, alike, NULL) AS repeats,
+        coalesce(gap < {HURRY}, false) AS hurried,
+        recipients >= {MANY} AS many,
+        2 * new > recipients AS mostly_new
+    FROM plain
+)
+SELECT *,
+    coalesce(gap < 3600 AND lag(mostly_new) OVER stream, false) AS after_new,
+    coalesce(gap < 86400 AND lag(repeats) OVER stream, false) AS after_repeat,
+    coalesce(gap < 3600 AND lag(hurried) OVER stream, false) AS after_hurry,
+    coalesce(gap < 86400 AND lag(many) OVER stream, false) AS after_many
+FROM told
+WINDOW stream AS (PARTITION BY account, place ORDER BY number)
+
+-- name: history
+-- What each account's own history said a day before: counts of what happened and of the chances it had. A day's lag,
+-- so that what is going on now does not teach that it is normal.
+CREATE OR REPLACE TEMP TABLE history AS
+SELECT account, number,
+    count(*) OVER past AS messages,
+    coalesce(sum(new) OVER past, 0) AS known_recipients,
+    coalesce(sum(coalesce(place_new, false)::INT) OVER past, 0) AS place_times,
+    count(place_new) OVER past AS place_chances,
+    coalesce(sum(if(after_new, 0, new / greatest(recipients, 1))) OVER past, 0) AS new_times,
+    coalesce(sum((NOT after_new AND recipients > 0)::INT) OVER past, 0) AS new_chances,
+    coalesce(sum(if(after_new, new / greatest(recipients, 1), 0)) OVER past, 0) AS again_times,
+    coalesce(sum((after_new AND recipients > 0)::INT) OVER past, 0) AS again_chances,
+    coalesce(sum((repeats AND NOT after_repeat)::INT) OVER past, 0) AS repeat_times,
+    coalesce(sum((repeats IS NOT NULL AND NOT after_repeat)::INT) OVER past, 0) AS repeat_chances,
+    coalesce(sum((repeats AND after_repeat)::INT) OVER past, 0) AS keep_times,
+    coalesce(sum((repeats IS NOT NULL AND after_repeat)::INT) OVER past, 0) AS keep_chances,
+    coalesce(sum((hurried AND NOT after_hurry)::INT) OVER past, 0) AS hurry_times,
+    coalesce(sum((gap IS NOT NULL AND NOT after_hurry)::INT) OVER past, 0) AS hurry_chances,
+    coalesce(sum((hurried AND after_hurry)::INT) OVER past, 0) AS stay_times,
+    coalesce(sum((gap IS NOT NULL AND after_hurry)::INT) OVER past, 0) AS stay_chances,
+    coalesce(sum((many AND NOT after_many)::INT) OVER past, 0) AS many_times,
+    coalesce(sum((NOT after_many)::INT) OVER past, 0) AS many_chances
+FROM shown
+WINDOW past AS (
+    PARTITION BY account ORDER BY moment RANGE BETWEEN UNBOUNDED PRECEDING AND 86400000000000 PRECEDING
+)
+
+-- name: rates
+-- The organisation's rates: every account speaks, none of them with more than fifty observations, so that one busy
+-- machine or one burst does not set what is normal. The first days, when everything is new, are left out of novelty.
+SELECT name, sum(least(chances, 50) * times / chances) AS times, sum(least(chances, 50)) AS chances FROM (
+    SELECT account, name, sum(times) AS times, sum(chances) AS chances FROM (
+        SELECT account, unnest([
+            {'name': 'new_place', 'times': coalesce(place_new, false)::DOUBLE, 'chances': (place_new IS NOT NULL)::INT},
+            {'name': 'new_recipient', 'times': if(after_new OR known < 20, 0, share), 'chances': (NOT after_new AND recipients > 0 AND known >= 20)::INT},
+            {'name': 'new_after_new', 'times': if(after_new AND known >= 20, share, 0), 'chances': (after_new AND recipients > 0 AND known >= 20)::INT},
+            {'name': 'repeat', 'times': (repeats AND NOT after_repeat)::DOUBLE, 'chances': (repeats IS NOT NULL AND NOT after_repeat)::INT},
+            {'name': 'repeat_after_repeat', 'times': (repeats AND after_repeat)::DOUBLE, 'chances': (repeats IS NOT NULL AND after_repeat)::INT},
+            {'name': 'hurry', 'times': (hurried AND NOT after_hurry)::DOUBLE, 'chances': (gap IS NOT NULL AND NOT after_hurry)::INT},
+            {'name': 'hurry_after_hurry', 'times': (hurried AND after_hurry)::DOUBLE, 'chances': (gap IS NOT NULL AND after_hurry)::INT},
+            {'name': 'many', 'times': (many AND NOT after_many)::DOUBLE, 'chances': (NOT after_many)::INT}
+        ], recursive := true)
+        FROM (
+            SELECT shown.*, shown.new / greatest(shown.recipients, 1) AS share, history.known_recipients AS known
+            FROM shown JOIN history USING (account, number)
+        )
+    ) GROUP BY account, name
+) WHERE chances > 0 GROUP BY name
+
+-- name: weighed
+-- The weights of every message, in nats.
+CREATE OR REPLACE TEMP TABLE weighed AS
+WITH owner AS (
+    SELECT shown.*, history.messages AS past_messages, history.known_recipients,
+        1 / (1 + history.known_recipients / 3) AS young,
+        {new_place} AS own_new_place,
+        if(after_new, {new_after_new}, {new_recipient}) AS own_new,
+        if(after_repeat, {repeat_after_repeat}, {repeat}) AS own_repeat,
+        if(after_hurry, {hurry_after_hurry}, {hurry}) AS own_hurry,
+        {many_rate} AS own_many
+    FROM shown JOIN history USING (account, number)
+), bounded AS (
+    SELECT *, least(0.99, greatest(own_new, young)) AS owner_new, least(0.99, own_repeat) AS owner_repeat,
+        new / greatest(recipients, 1) AS share
+    FROM owner
+), weighing AS (
+    SELECT *,
+        if(coalesce(place_new, false), greatest(0, ratio({INTRUDER_NEW_PLACE}, own_new_place, true)), 0) AS place_weight,
+        if(recipients = 0, 0, (1 + ln(recipients)) * (
+            share * ratio(greatest({INTRUDER_NEW_RECIPIENT}, owner_new), owner_new, true)
+            + (1 - share) * ratio(greatest({INTRUDER_NEW_RECIPIENT}, owner_new), owner_new, false))) AS recipients_weight,
+        if(repeats IS NULL, 0, ratio(greatest(if(after_repeat, {INTRUDER_KEEPS_REPEATING}, {INTRUDER_REPEATS}),
+            owner_repeat), owner_repeat, repeats)) AS content_weight,
+        if(hurried, greatest(0, ratio(if(after_hurry, {INTRUDER_STAYS_HURRIED}, {INTRUDER_HURRIES}), own_hurry, true)), 0)
+            AS pace_weight,
+        if(many AND NOT after_many, greatest(0, ratio({INTRUDER_MANY}, own_many, true)), 0) AS many_weight,
+        least({LARGEST} / 2, bounces * greatest(0, ratio({INTRUDER_BOUNCE}, {bounce}, true))) AS bounce_weight
+    FROM bounded
+)
+SELECT *, place_weight + recipients_weight + content_weight + pace_weight + many_weight + bounce_weight AS llr
+FROM weighing
+
+-- name: scored
+-- The score of the account and of the stream: S = W - min(0, min W), W the running sum.
+CREATE OR REPLACE TEMP TABLE scored AS
+WITH sums AS (
+    SELECT *,
+        sum(llr) OVER (PARTITION BY account ORDER BY number ROWS UNBOUNDED PRECEDING) AS account_sum,
+        sum(llr) OVER (PARTITION BY account, place ORDER BY number ROWS UNBOUNDED PRECEDING) AS stream_sum
+    FROM weighed
+)
+SELECT * EXCLUDE (account_sum, stream_sum),
+    account_sum - least(0, min(account_sum) OVER (PARTITION BY account ORDER BY number ROWS UNBOUNDED PRECEDING)) AS account_score,
+    stream_sum - least(0, min(stream_sum) OVER (PARTITION BY account, place ORDER BY number ROWS UNBOUNDED PRECEDING)) AS stream_score
+FROM sums
