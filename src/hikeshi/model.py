@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 #: how an intruder behaves, as probabilities; small, documented, and few. From published cases and our own: an
-#: intruder comes from somewhere new, writes to people whom the owner has not written to, and says the same to all.
-INTRUDER_NEW_RECIPIENT: Final = 0.85
+#: intruder comes from somewhere new and says the same to everyone once; the list is one of strangers or one of the
+#: owner's own correspondents, which the first recipients tell.
+INTRUDER_NEW_RECIPIENT: Final = 0.60
+INTRUDER_NEW_AFTER_NEW: Final = 0.95
+INTRUDER_NEW_AFTER_KNOWN: Final = 0.15
+INTRUDER_RETURNS: Final = 0.02
 INTRUDER_NEW_PLACE: Final = 0.80
 INTRUDER_REPEATS: Final = 0.75
 INTRUDER_KEEPS_REPEATING: Final = 0.95
@@ -45,8 +49,12 @@ class Organisation:
     """What the organisation's own history says: the rates that every account is shrunk towards."""
 
     new_place: Rate
+    near_place: Rate
+    place_after_move: Rate
     new_recipient: Rate
     new_after_new: Rate
+    new_after_known: Rate
+    returns: Rate
     repeat: Rate
     repeat_after_repeat: Rate
     hurry: Rate
@@ -68,8 +76,12 @@ class History:
 
     recipients: int
     new_place: Seen
+    near_place: Seen
+    place_after_move: Seen
     new_recipient: Seen
     new_after_new: Seen
+    new_after_known: Seen
+    returns: Seen
     repeat: Seen
     repeat_after_repeat: Seen
     hurry: Seen
@@ -81,20 +93,24 @@ class History:
 class Message:
     """What a message shows.
 
-    `new` of `recipients` were never written to by this account before. `place_new`: this account never sent from
+    `new` of `recipients` were never written to by this account before, `again` of them in the last day. `place_new`: this account never sent from
     there and never signed in from there more than two days ago; None where its history is too young to say.
     `repeats`: at least two messages of the last day had its size or subject; None where there were not two.
     `gap`: seconds since the message before at this place, None for the first. `bounces`: how many came back since.
-    `after_new`, `after_repeat`, `after_hurry`, `after_many`: what the message before at this place did.
+    `after_new`, `after_repeat`, `after_hurry`, `after_many`: what the message before at this place did, within an hour
+    (a day for content and many); `after_new` is None where there was none.
     """
 
     new: int
+    again: int
     recipients: int
     place_new: bool | None
+    near: bool
+    moving: bool
     repeats: bool | None
     gap: float | None
     bounces: int
-    after_new: bool
+    after_new: bool | None
     after_repeat: bool
     after_hurry: bool
     after_many: bool
@@ -128,6 +144,7 @@ def weights(message: Message, history: History, organisation: Organisation) -> t
     return (
         Weight("new place", _place(message, history, organisation)),
         Weight("new recipients", _recipients(message, history, organisation)),
+        Weight("nobody twice", _returning(message, history, organisation)),
         Weight("same content", _content(message, history, organisation)),
         Weight("pace", _pace(message, history, organisation)),
         Weight("many recipients", _many(message, history, organisation)),
@@ -138,21 +155,38 @@ def weights(message: Message, history: History, organisation: Organisation) -> t
 def _place(message: Message, history: History, organisation: Organisation) -> float:
     if not message.place_new:
         return 0.0
-    return max(0.0, ratio(INTRUDER_NEW_PLACE, shrunk(history.new_place, organisation.new_place), True))
+    if message.near:
+        owner = shrunk(history.near_place, organisation.near_place)
+    elif message.moving:
+        owner = shrunk(history.place_after_move, organisation.place_after_move)
+    else:
+        owner = shrunk(history.new_place, organisation.new_place)
+    return max(0.0, ratio(INTRUDER_NEW_PLACE, owner, True))
 
 
 def _recipients(message: Message, history: History, organisation: Organisation) -> float:
     if message.recipients == 0:
         return 0.0
-    if message.after_new:
-        owner = shrunk(history.new_after_new, organisation.new_after_new)
+    if message.after_new is None:
+        intruder, owner = INTRUDER_NEW_RECIPIENT, shrunk(history.new_recipient, organisation.new_recipient)
+    elif message.after_new:
+        intruder, owner = INTRUDER_NEW_AFTER_NEW, shrunk(history.new_after_new, organisation.new_after_new)
     else:
-        owner = shrunk(history.new_recipient, organisation.new_recipient)
+        intruder, owner = INTRUDER_NEW_AFTER_KNOWN, shrunk(history.new_after_known, organisation.new_after_known)
     owner = min(0.99, max(owner, young(history.recipients)))
-    intruder = max(INTRUDER_NEW_RECIPIENT, owner)
+    intruder = max(intruder, owner)
     share = message.new / message.recipients
     choices = 1 + math.log(message.recipients)
     return choices * (share * ratio(intruder, owner, True) + (1 - share) * ratio(intruder, owner, False))
+
+
+def _returning(message: Message, history: History, organisation: Organisation) -> float:
+    """Within a run, owners write to the same people again; one who works through a list does not."""
+    if message.recipients == 0 or message.after_new is None:
+        return 0.0
+    owner = shrunk(history.returns, organisation.returns)
+    share = message.again / message.recipients
+    return share * ratio(INTRUDER_RETURNS, owner, True) + (1 - share) * ratio(INTRUDER_RETURNS, owner, False)
 
 
 def _content(message: Message, history: History, organisation: Organisation) -> float:
@@ -199,6 +233,14 @@ def threshold(false_alarms: float, account_days: float, mails_per_account_day: f
     """
     messages = account_days / false_alarms * max(mails_per_account_day, 0.01)
     return math.log(max(2 * messages, math.e))
+
+
+def patience(h: float, days: float) -> float:
+    """Give the threshold after `days` of history: twice h at the very beginning, h from the third day on.
+
+    At first everything is new, and the rates of an organisation are guesses.
+    """
+    return h * (1 + max(0.0, 1 - days / 3))
 
 
 def bound_on_delay(h: float, divergence: float) -> float | None:

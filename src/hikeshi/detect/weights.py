@@ -16,9 +16,13 @@ _SQL = queries("hikeshi.detect", "weights.sql")
 #: before the organisation has spoken: mean, how many observations this belief is worth, and how many observations of
 #: the organisation's rate an account is credited with
 _BEFORE: dict[str, tuple[float, float, float]] = {
-    "new_place": (0.01, 100, 50),
+    "new_place": (0.02, 50, 20),
+    "near_place": (0.02, 50, 20),
+    "place_after_move": (0.30, 20, 5),
     "new_recipient": (0.15, 20, 10),
     "new_after_new": (0.50, 20, 5),
+    "new_after_known": (0.10, 20, 10),
+    "returns": (0.30, 20, 10),
     "repeat": (0.03, 50, 20),
     "repeat_after_repeat": (0.60, 20, 3),
     "hurry": (0.05, 50, 20),
@@ -30,8 +34,12 @@ _BEFORE: dict[str, tuple[float, float, float]] = {
 #: where `history` keeps the account's own counts of each rate
 _COUNTS = {
     "new_place": "place",
+    "near_place": "near",
+    "place_after_move": "move",
     "new_recipient": "new",
     "new_after_new": "again",
+    "new_after_known": "after",
+    "returns": "return",
     "repeat": "repeat",
     "repeat_after_repeat": "keep",
     "hurry": "hurry",
@@ -64,7 +72,7 @@ def weigh(lake: Lake) -> Norm:
         "ln(if(happened, intruder, 1 - intruder) / greatest(if(happened, owner, 1 - owner), 1e-9))))".format(model.LARGEST)
     )
     constants = {name: value for name, value in vars(model).items() if name.isupper()}
-    for name in ("sent", "places", "repeats"):
+    for name in ("sent", "places", "visits", "repeats"):
         sql.execute(_SQL[name])
     sql.execute(_filled("shown", constants))
     sql.execute(_SQL["history"])

@@ -14,21 +14,22 @@ WITH mine AS (
     FROM messages
     WHERE direction = 'submitted' AND accepted AND account IS NOT NULL
 ), written AS (
-    SELECT mine.account, mine.number, lower(deliveries.address) AS address
+    SELECT mine.account, mine.number, mine.time, lower(deliveries.address) AS address
     FROM mine JOIN deliveries USING (message_key)
-), firsts AS (
-    SELECT account, address, min(number) AS first_number FROM written GROUP BY account, address
+), dated AS (
+    SELECT *, lag(time) OVER (PARTITION BY account, address ORDER BY number) AS before FROM written
 ), novelty AS (
-    SELECT written.account, written.number, count(*) AS recipients,
-        count(*) FILTER (firsts.first_number = written.number) AS new
-    FROM written JOIN firsts USING (account, address)
-    GROUP BY written.account, written.number
+    SELECT account, number, count(*) AS recipients,
+        count(*) FILTER (before IS NULL) AS new,
+        count(*) FILTER (before > time - INTERVAL 1 DAY) AS again
+    FROM dated GROUP BY account, number
 )
-SELECT mine.*, epoch_ns(mine.time) + mine.number AS moment, coalesce(novelty.recipients, 0) AS recipients, coalesce(novelty.new, 0) AS new
+SELECT mine.*, epoch_ns(mine.time) + mine.number AS moment, coalesce(novelty.recipients, 0) AS recipients, coalesce(novelty.new, 0) AS new,
+    coalesce(novelty.again, 0) AS again
 FROM mine LEFT JOIN novelty USING (account, number)
 
 -- name: places
--- When each account was first seen at each place: signing in, and sending.
+-- When each account was first seen at each place (signing in, and sending) and whether it had been in that network.
 CREATE OR REPLACE TEMP TABLE places AS
 WITH seen AS (
     SELECT account, place, time, true AS sending FROM sent
@@ -38,8 +39,42 @@ WITH seen AS (
     FROM signins WHERE outcome = 'success' AND account IS NOT NULL AND ip IS NOT NULL AND protocol <> 'smtp'
 )
 SELECT account, place, min(time) AS first_seen, min(time) FILTER (sending) AS first_sent, max(time) AS last_seen,
-    min(min(time)) OVER (PARTITION BY account) AS account_since
+    min(min(time)) OVER (PARTITION BY account) AS account_since,
+    min(min(time)) OVER (PARTITION BY account, regexp_replace(place, '[.][0-9]+$|:[0-9A-Fa-f]*:/64$', '')) < min(time) AS near
 FROM seen GROUP BY account, place
+
+-- name: visits
+-- One row an account, place and day, sign-ins and mails alike, with running counts: how often a place was new in a
+-- known network (near), new altogether, or new altogether again within three days of that. What roams, roams in its
+-- sign-ins too.
+CREATE OR REPLACE TEMP TABLE visits AS
+WITH seen AS (
+    SELECT account, place, time FROM sent
+    UNION ALL
+    SELECT account, if(contains(ip, ':') AND NOT contains(ip, '.'),
+        regexp_extract(ip, '^((?:[0-9A-Fa-f]*:){1,4})', 1) || '/64', ip), time
+    FROM signins WHERE outcome = 'success' AND account IS NOT NULL AND ip IS NOT NULL AND protocol <> 'smtp'
+), daily AS (
+    SELECT account, place, min(time) AS time FROM seen GROUP BY account, place, time::DATE
+), told AS (
+    SELECT daily.*, epoch_us(daily.time) * 1000 + row_number() OVER (PARTITION BY account ORDER BY daily.time, place) AS moment,
+        places.account_since > daily.time - INTERVAL 2 DAY AS young,
+        places.first_seen = daily.time AS new, places.near
+    FROM daily JOIN places USING (account, place)
+), moved AS (
+    SELECT *, coalesce(max(if(new AND NOT near AND NOT young, 1, 0)) OVER (
+        PARTITION BY account ORDER BY moment RANGE BETWEEN 259200000000000 PRECEDING AND 1 PRECEDING
+    ), 0) > 0 AS moving
+    FROM told
+)
+SELECT account, place, time, moment, new AND NOT young AS new, near, moving, young,
+    count(*) FILTER (new AND NOT young AND NOT moving AND NOT near) OVER past AS place_times,
+    count(*) FILTER (NOT young AND NOT moving) OVER past AS place_chances,
+    count(*) FILTER (new AND NOT young AND near) OVER past AS near_times,
+    count(*) FILTER (NOT young) OVER past AS near_chances,
+    count(*) FILTER (new AND NOT young AND moving AND NOT near) OVER past AS move_times,
+    count(*) FILTER (NOT young AND moving) OVER past AS move_chances
+FROM moved WINDOW past AS (PARTITION BY account ORDER BY moment ROWS UNBOUNDED PRECEDING)
 
 -- name: repeats
 -- How many messages of the day before had about the size of this one (classes of one percent, so within one to two
@@ -78,6 +113,8 @@ WITH bounced AS (
             WHEN places.account_since > sent.time - INTERVAL 2 DAY THEN NULL
             ELSE places.first_sent = sent.time AND places.first_seen > sent.time - INTERVAL 2 DAY
                 AND row_number() OVER stream = 1 END AS place_new,
+        places.near,
+        coalesce(moves.time > sent.time - INTERVAL 3 DAY, false) AS moving,
         count(*) OVER (
             PARTITION BY sent.account ORDER BY sent.moment RANGE BETWEEN 86400000000000 PRECEDING AND 1 PRECEDING
         ) AS lately,
@@ -88,6 +125,8 @@ WITH bounced AS (
     LEFT JOIN places USING (account, place)
     LEFT JOIN repeats USING (account, number)
     LEFT JOIN returned USING (account, number)
+    ASOF LEFT JOIN (SELECT account, place, time FROM visits WHERE new AND NOT near) AS moves
+        ON moves.account = sent.account AND moves.time < places.first_seen
     WINDOW stream AS (PARTITION BY sent.account, sent.place ORDER BY sent.number)
 ), told AS (
     SELECT *,
@@ -98,7 +137,7 @@ WITH bounced AS (
     FROM plain
 )
 SELECT *,
-    coalesce(gap < 3600 AND lag(mostly_new) OVER stream, false) AS after_new,
+    if(gap < 3600, lag(mostly_new) OVER stream, NULL) AS after_new,
     coalesce(gap < 86400 AND lag(repeats) OVER stream, false) AS after_repeat,
     coalesce(gap < 3600 AND lag(hurried) OVER stream, false) AS after_hurry,
     coalesce(gap < 86400 AND lag(many) OVER stream, false) AS after_many
@@ -112,12 +151,14 @@ CREATE OR REPLACE TEMP TABLE history AS
 SELECT account, number,
     count(*) OVER past AS messages,
     coalesce(sum(new) OVER past, 0) AS known_recipients,
-    coalesce(sum(coalesce(place_new, false)::INT) OVER past, 0) AS place_times,
-    count(place_new) OVER past AS place_chances,
-    coalesce(sum(if(after_new, 0, new / greatest(recipients, 1))) OVER past, 0) AS new_times,
-    coalesce(sum((NOT after_new AND recipients > 0)::INT) OVER past, 0) AS new_chances,
-    coalesce(sum(if(after_new, new / greatest(recipients, 1), 0)) OVER past, 0) AS again_times,
-    coalesce(sum((after_new AND recipients > 0)::INT) OVER past, 0) AS again_chances,
+    coalesce(sum(if(after_new IS NULL, share, 0)) OVER past, 0) AS new_times,
+    count(*) FILTER (after_new IS NULL AND recipients > 0) OVER past AS new_chances,
+    coalesce(sum(if(after_new, share, 0)) OVER past, 0) AS again_times,
+    count(*) FILTER (after_new AND recipients > 0) OVER past AS again_chances,
+    coalesce(sum(if(NOT after_new, share, 0)) OVER past, 0) AS after_times,
+    count(*) FILTER (NOT after_new AND recipients > 0) OVER past AS after_chances,
+    coalesce(sum(if(after_new IS NOT NULL, again / greatest(recipients, 1), 0)) OVER past, 0) AS return_times,
+    count(*) FILTER (after_new IS NOT NULL AND recipients > 0) OVER past AS return_chances,
     coalesce(sum((repeats AND NOT after_repeat)::INT) OVER past, 0) AS repeat_times,
     coalesce(sum((repeats IS NOT NULL AND NOT after_repeat)::INT) OVER past, 0) AS repeat_chances,
     coalesce(sum((repeats AND after_repeat)::INT) OVER past, 0) AS keep_times,
@@ -128,7 +169,7 @@ SELECT account, number,
     coalesce(sum((gap IS NOT NULL AND after_hurry)::INT) OVER past, 0) AS stay_chances,
     coalesce(sum((many AND NOT after_many)::INT) OVER past, 0) AS many_times,
     coalesce(sum((NOT after_many)::INT) OVER past, 0) AS many_chances
-FROM shown
+FROM (SELECT *, new / greatest(recipients, 1) AS share FROM shown)
 WINDOW past AS (
     PARTITION BY account ORDER BY moment RANGE BETWEEN UNBOUNDED PRECEDING AND 86400000000000 PRECEDING
 )
@@ -139,9 +180,10 @@ WINDOW past AS (
 SELECT name, sum(least(chances, 50) * times / chances) AS times, sum(least(chances, 50)) AS chances FROM (
     SELECT account, name, sum(times) AS times, sum(chances) AS chances FROM (
         SELECT account, unnest([
-            {'name': 'new_place', 'times': coalesce(place_new, false)::DOUBLE, 'chances': (place_new IS NOT NULL)::INT},
-            {'name': 'new_recipient', 'times': if(after_new OR known < 20, 0, share), 'chances': (NOT after_new AND recipients > 0 AND known >= 20)::INT},
-            {'name': 'new_after_new', 'times': if(after_new AND known >= 20, share, 0), 'chances': (after_new AND recipients > 0 AND known >= 20)::INT},
+            {'name': 'new_recipient', 'times': if(after_new IS NULL AND known >= 20, share, 0), 'chances': (after_new IS NULL AND recipients > 0 AND known >= 20)::INT},
+            {'name': 'new_after_new', 'times': if(after_new AND known >= 20, share, 0), 'chances': (coalesce(after_new, false) AND recipients > 0 AND known >= 20)::INT},
+            {'name': 'new_after_known', 'times': if(NOT after_new AND known >= 20, share, 0), 'chances': (NOT coalesce(after_new, true) AND recipients > 0 AND known >= 20)::INT},
+            {'name': 'returns', 'times': if(after_new IS NOT NULL AND recipients > 0, again / greatest(recipients, 1), 0), 'chances': (after_new IS NOT NULL AND recipients > 0)::INT},
             {'name': 'repeat', 'times': (repeats AND NOT after_repeat)::DOUBLE, 'chances': (repeats IS NOT NULL AND NOT after_repeat)::INT},
             {'name': 'repeat_after_repeat', 'times': (repeats AND after_repeat)::DOUBLE, 'chances': (repeats IS NOT NULL AND after_repeat)::INT},
             {'name': 'hurry', 'times': (hurried AND NOT after_hurry)::DOUBLE, 'chances': (gap IS NOT NULL AND NOT after_hurry)::INT},
@@ -153,20 +195,40 @@ SELECT name, sum(least(chances, 50) * times / chances) AS times, sum(least(chanc
             FROM shown JOIN history USING (account, number)
         )
     ) GROUP BY account, name
+    UNION ALL
+    SELECT account, unnest(['new_place', 'near_place', 'place_after_move']) AS name,
+        unnest([
+            count(*) FILTER (new AND NOT moving AND NOT near), count(*) FILTER (new AND near),
+            count(*) FILTER (new AND moving AND NOT near)
+        ]) AS times,
+        unnest([
+            count(*) FILTER (NOT young AND NOT moving), count(*) FILTER (NOT young),
+            count(*) FILTER (NOT young AND moving)
+        ]) AS chances
+    FROM visits GROUP BY account
 ) WHERE chances > 0 GROUP BY name
 
 -- name: weighed
 -- The weights of every message, in nats.
 CREATE OR REPLACE TEMP TABLE weighed AS
 WITH owner AS (
-    SELECT shown.*, history.messages AS past_messages, history.known_recipients,
+    SELECT shown.*, history.* EXCLUDE (account, number, messages),
+        history.messages AS past_messages, coalesce(past.place_times, 0) AS place_times,
+        coalesce(past.place_chances, 0) AS place_chances, coalesce(past.near_times, 0) AS near_times,
+        coalesce(past.near_chances, 0) AS near_chances, coalesce(past.move_times, 0) AS move_times,
+        coalesce(past.move_chances, 0) AS move_chances,
         1 / (1 + history.known_recipients / 3) AS young,
-        {new_place} AS own_new_place,
-        if(after_new, {new_after_new}, {new_recipient}) AS own_new,
+        if(near, {near_place}, if(moving, {place_after_move}, {new_place})) AS own_new_place,
+        CASE WHEN after_new THEN {new_after_new} WHEN NOT after_new THEN {new_after_known} ELSE {new_recipient} END AS own_new,
+        CASE WHEN after_new THEN {INTRUDER_NEW_AFTER_NEW} WHEN NOT after_new THEN {INTRUDER_NEW_AFTER_KNOWN}
+            ELSE {INTRUDER_NEW_RECIPIENT} END AS intruder_new,
+        {returns} AS own_returns,
         if(after_repeat, {repeat_after_repeat}, {repeat}) AS own_repeat,
         if(after_hurry, {hurry_after_hurry}, {hurry}) AS own_hurry,
         {many_rate} AS own_many
     FROM shown JOIN history USING (account, number)
+    ASOF LEFT JOIN (SELECT * EXCLUDE (new, near, moving, young, moment, place) FROM visits) AS past
+        ON past.account = shown.account AND past.time <= shown.time - INTERVAL 1 DAY
 ), bounded AS (
     SELECT *, least(0.99, greatest(own_new, young)) AS owner_new, least(0.99, own_repeat) AS owner_repeat,
         new / greatest(recipients, 1) AS share
@@ -175,8 +237,11 @@ WITH owner AS (
     SELECT *,
         if(coalesce(place_new, false), greatest(0, ratio({INTRUDER_NEW_PLACE}, own_new_place, true)), 0) AS place_weight,
         if(recipients = 0, 0, (1 + ln(recipients)) * (
-            share * ratio(greatest({INTRUDER_NEW_RECIPIENT}, owner_new), owner_new, true)
-            + (1 - share) * ratio(greatest({INTRUDER_NEW_RECIPIENT}, owner_new), owner_new, false))) AS recipients_weight,
+            share * ratio(greatest(intruder_new, owner_new), owner_new, true)
+            + (1 - share) * ratio(greatest(intruder_new, owner_new), owner_new, false))) AS recipients_weight,
+        if(recipients = 0 OR after_new IS NULL, 0,
+            again / recipients * ratio({INTRUDER_RETURNS}, own_returns, true)
+            + (1 - again / recipients) * ratio({INTRUDER_RETURNS}, own_returns, false)) AS return_weight,
         if(repeats IS NULL, 0, ratio(greatest(if(after_repeat, {INTRUDER_KEEPS_REPEATING}, {INTRUDER_REPEATS}),
             owner_repeat), owner_repeat, repeats)) AS content_weight,
         if(hurried, greatest(0, ratio(if(after_hurry, {INTRUDER_STAYS_HURRIED}, {INTRUDER_HURRIES}), own_hurry, true)), 0)
@@ -185,7 +250,7 @@ WITH owner AS (
         least({LARGEST} / 2, bounces * greatest(0, ratio({INTRUDER_BOUNCE}, {bounce}, true))) AS bounce_weight
     FROM bounded
 )
-SELECT *, place_weight + recipients_weight + content_weight + pace_weight + many_weight + bounce_weight AS llr
+SELECT *, place_weight + recipients_weight + return_weight + content_weight + pace_weight + many_weight + bounce_weight AS llr
 FROM weighing
 
 -- name: scored
@@ -199,5 +264,6 @@ WITH sums AS (
 )
 SELECT * EXCLUDE (account_sum, stream_sum),
     account_sum - least(0, min(account_sum) OVER (PARTITION BY account ORDER BY number ROWS UNBOUNDED PRECEDING)) AS account_score,
+    date_diff('second', min(time) OVER (), time) / 86400 AS log_days,
     stream_sum - least(0, min(stream_sum) OVER (PARTITION BY account, place ORDER BY number ROWS UNBOUNDED PRECEDING)) AS stream_score
 FROM sums

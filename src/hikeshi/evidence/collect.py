@@ -69,8 +69,8 @@ def collect(lake: Lake, manifest: Manifest, asked: Sequence[str], reading: Readi
     _read_side_by_side(runs, lake, assembly, progress, watch)
     settled = max([run.time for run in runs] + [_parsed(manifest.settled)])
     overlapping = _overlapping(lake)
+    flush(lake)
     assembly.finish(settled, overlapping=overlapping)
-    list(flush(lake))
     for run in runs:
         run.finish()
     manifest.settled = settled.isoformat()
@@ -246,7 +246,7 @@ def _read_side_by_side(runs: list[_Run], lake: Lake, assembly: Assembly, progres
         watch(progress)
         if staged(lake) >= FOLD:
             overlapping = _overlapping(lake)
-            list(flush(lake))
+            flush(lake)
             assembly.fold(min(one.time for one in waiting), overlapping=overlapping)
 
 

@@ -5,7 +5,7 @@ Each block is split into columns once, by the engine; each kind of line then run
 lines only. Python sees whole columns, and single lines only where they are set aside.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -279,9 +279,9 @@ def staged(lake: Lake) -> int:
     return int(lake.one("SELECT count(*) FROM staged_pieces")[0])  # type: ignore[call-overload]
 
 
-def flush(lake: Lake) -> Iterator[str]:
-    """Move staged rows that need no assembly into the lake; gives the names of the tables that grew."""
+def flush(lake: Lake) -> None:
+    """Move staged rows that need no assembly into the lake."""
     for table in (SIGNINS, CHANGES, READS, ACTIVITY):
-        if lake.add(table, f"SELECT * FROM staged_{table.name}"):
-            yield table.name
+        lake.add(table, f"SELECT * FROM staged_{table.name}")
+        lake.show(table)
         lake.sql.execute(f"TRUNCATE staged_{table.name}")

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence of another hand: what says that it was not the owner who sent, each sign in nats.
+
+Places come from the model; the rest are small documented priors. Signs that point the same way for the same reason
+are counted once: several new places are one sign.
+"""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+from hikeshi.cases.entries import Hand
+from hikeshi.evidence.lake import Lake
+
+#: how often guessing precedes a takeover against how often owners fail so often and go on elsewhere
+_GUESSED = 3.0
+#: the owner at the usual place while the mails leave from another one
+_AT_ONCE = 1.5
+_FAILURES = 5
+
+
+def hands_of(lake: Lake, account: str, since: datetime, places: Sequence[tuple[str, float]]) -> list[Hand]:
+    """Give the signs of another hand for mails of `account` sent from `places` (each with its weight) from `since` on."""
+    if not places:
+        return []
+    names = [place for place, _ in places]
+    weight = max(nats for _, nats in places)
+    listed = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+    found = [
+        Hand(
+            "new place",
+            round(weight, 2),
+            {
+                "en": f"sent from {listed}, where this account had never sent from before",
+                "ja": f"このアカウントが一度も送信に使ったことのない場所（{listed}）から送信されています",
+            },
+        )
+    ]
+    if never_read := _never_read(lake, account, names):
+        found.append(
+            Hand(
+                "never read there",
+                never_read,
+                {
+                    "en": "nobody read the mailbox from there, as its owner does wherever the owner sends from",
+                    "ja": "所有者なら送信元の場所でメールも読みますが、そこからは一度も読まれていません",
+                },
+            )
+        )
+    if failures := _failures(lake, account, since, names):
+        found.append(
+            Hand(
+                "password guessed",
+                _GUESSED,
+                {
+                    "en": f"{failures} failed sign-ins in the two days before the first success from there",
+                    "ja": f"そこからの最初の成功の前の2日間に、サインインの失敗が{failures}回あります",
+                },
+            )
+        )
+    if elsewhere := _elsewhere(lake, account, since, names):
+        found.append(
+            Hand(
+                "two places at once",
+                _AT_ONCE,
+                {
+                    "en": f"the account was at work from {elsewhere} in the same hours",
+                    "ja": f"同じ時間帯に、同じアカウントが{elsewhere}からも使われていました",
+                },
+            )
+        )
+    return found
+
+
+def _failures(lake: Lake, account: str, since: datetime, places: Sequence[str]) -> int:
+    """Count failed tries for the account in the two days before its first sign-in or mail at `places`, if many."""
+    holes = ", ".join("?" for _ in places)
+    failures = lake.one(
+        f"""
+        WITH first AS (SELECT min(first_seen) AS time FROM places WHERE account = ? AND place IN ({holes}))
+        SELECT coalesce(sum(tries), 0) FROM signins, first
+        WHERE outcome = 'failure' AND (account = ? OR account = split_part(?, '@', 1))
+            AND signins.time BETWEEN first.time - INTERVAL 2 DAY AND first.time""",
+        [account, *places, account, account],
+    )[0]
+    return int(str(failures)) if int(str(failures)) >= _FAILURES else 0
+
+
+def _elsewhere(lake: Lake, account: str, since: datetime, places: Sequence[str]) -> str:
+    """Give a long-known place from which the account sent in the hours of the incident, or ''."""
+    holes = ", ".join("?" for _ in places)
+    found = lake.sql.execute(
+        f"""
+        WITH away AS (
+            SELECT min(time) AS begin, max(time) AS until FROM sent WHERE account = ? AND place IN ({holes})
+        )
+        SELECT sent.place FROM sent JOIN places USING (account, place), away
+        WHERE sent.account = ? AND sent.place NOT IN ({holes})
+            AND sent.time BETWEEN away.begin - INTERVAL 1 HOUR AND away.until + INTERVAL 1 HOUR
+            AND places.first_seen < ?::TIMESTAMP - INTERVAL 2 DAY
+        ORDER BY sent.time LIMIT 1""",
+        [account, *places, account, *places, since.replace(tzinfo=None)],
+    ).fetchall()
+    return str(found[0][0]) if found else ""
+
+
+def _never_read(lake: Lake, account: str, places: Sequence[str]) -> float:
+    """Weigh that an account only sends from `places`: the owner's other places of sending say how rare that is."""
+    holes = ", ".join("?" for _ in places)
+    reads, others, read_here = lake.one(
+        f"""
+        WITH read AS (
+            SELECT DISTINCT account, ip FROM signins
+            WHERE protocol IN ('imap', 'pop3') AND outcome = 'success' AND account IS NOT NULL
+        ), used AS (
+            SELECT DISTINCT account, place, client_ip FROM sent
+        ), told AS (
+            SELECT used.account, used.place, bool_or(read.ip IS NOT NULL) AS reads
+            FROM used LEFT JOIN read ON read.account = used.account AND read.ip = used.client_ip
+            GROUP BY used.account, used.place
+        )
+        SELECT count(*) FILTER (reads AND (account <> ? OR place NOT IN ({holes}))),
+            count(*) FILTER (account <> ? OR place NOT IN ({holes})),
+            coalesce(bool_or(reads) FILTER (account = ? AND place IN ({holes})), false)
+        FROM told""",
+        [account, *places, account, *places, account, *places],
+    )
+    if read_here or not int(str(others)):
+        return 0.0
+    never = 1 - int(str(reads)) / (int(str(others)) + 1)
+    return round(min(3.0, max(0.0, -math.log(never))), 2)
