@@ -93,7 +93,7 @@ class History:
 class Message:
     """What a message shows.
 
-    `new` of `recipients` were never written to by this account before, `again` of them in the last day. `place_new`: this account never sent from
+    `new` of `recipients` were never written to by this account before, `again` of them in the last hour. `place_new`: this account never sent from
     there and never signed in from there more than two days ago; None where its history is too young to say.
     `repeats`: at least two messages of the last day had its size or subject; None where there were not two.
     `gap`: seconds since the message before at this place, None for the first. `bounces`: how many came back since.

@@ -21,7 +21,7 @@ WITH mine AS (
 ), novelty AS (
     SELECT account, number, count(*) AS recipients,
         count(*) FILTER (before IS NULL) AS new,
-        count(*) FILTER (before > time - INTERVAL 1 DAY) AS again
+        count(*) FILTER (before > time - INTERVAL 1 HOUR) AS again
     FROM dated GROUP BY account, number
 )
 SELECT mine.*, epoch_ns(mine.time) + mine.number AS moment, coalesce(novelty.recipients, 0) AS recipients, coalesce(novelty.new, 0) AS new,
@@ -175,9 +175,11 @@ WINDOW past AS (
 )
 
 -- name: rates
--- The organisation's rates: every account speaks, none of them with more than fifty observations, so that one busy
--- machine or one burst does not set what is normal. The first days, when everything is new, are left out of novelty.
-SELECT name, sum(least(chances, 50) * times / chances) AS times, sum(least(chances, 50)) AS chances FROM (
+-- The organisation's rates: every account speaks, none of them with more than fifty observations (ten of what goes on
+-- within a run), so that one busy machine or one burst does not set what is normal. The first recipients of an account,
+-- when everybody is new, are left out of novelty.
+SELECT name, sum(least(chances, most) * times / chances) AS times, sum(least(chances, most)) AS chances FROM (
+    SELECT *, if(contains(name, '_after_') AND name <> 'place_after_move', 10, 50) AS most FROM (
     SELECT account, name, sum(times) AS times, sum(chances) AS chances FROM (
         SELECT account, unnest([
             {'name': 'new_recipient', 'times': if(after_new IS NULL AND known >= 20, share, 0), 'chances': (after_new IS NULL AND recipients > 0 AND known >= 20)::INT},
@@ -206,7 +208,7 @@ SELECT name, sum(least(chances, 50) * times / chances) AS times, sum(least(chanc
             count(*) FILTER (NOT young AND moving)
         ]) AS chances
     FROM visits GROUP BY account
-) WHERE chances > 0 GROUP BY name
+)) WHERE chances > 0 GROUP BY name
 
 -- name: weighed
 -- The weights of every message, in nats.
