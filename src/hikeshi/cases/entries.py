@@ -83,8 +83,10 @@ class Origin:
     entries: int
     addresses: int
     share: float
+    #: Spearman's rank correlation of the order of sending with the order of the store; None below three addresses
     order: float | None
-    order_chance: float | None
+    #: what chance alone reaches one time in twenty, either way
+    order_by_chance: float | None
     says: dict[str, str]
 
 
@@ -108,7 +110,7 @@ class Reach:
     known_before: int
     people: int
     client_ips: tuple[str, ...]
-    sessions: int
+    sessions: tuple[str, ...]
     subjects: tuple[str, ...]
     bounds: dict[str, Bounds] = field(default_factory=dict)
     origin: tuple[Origin, ...] = ()

@@ -6,7 +6,7 @@ A file counts only once the manifest names it, so a run that dies leaves nothing
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -101,9 +101,9 @@ class Lake:
                 if f"{table.name}/{path.name}" not in self.files[table.name]:
                     path.unlink()
 
-    def one(self, query: str, parameters: Iterable[object] = ()) -> tuple[object, ...]:
+    def one(self, query: str, parameters: Sequence[object] | dict[str, object] = ()) -> tuple[object, ...]:
         """Give the only row of `query`."""
-        (row,) = self.sql.execute(query, list(parameters)).fetchall()
+        (row,) = self.sql.execute(query, parameters).fetchall()
         return tuple(row)
 
     def close(self) -> None:

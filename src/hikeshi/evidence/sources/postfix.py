@@ -9,6 +9,12 @@ from hikeshi.evidence.tables import PIECES, SIGNINS
 
 _NO_QUEUE_ID = "''"
 _RELAYED = r"^to=<[^>]*>, (?:orig_to=<[^>]*>, )?relay=[^,]*, (?:conn_use=[^,]*, )?delay=[^,]*, delays=[^,]*, "
+#: domains are compared without case, local parts are the owner's business (RFC 5321, 2.4)
+_ADDRESS = (
+    "if(take0.address = lower(take0.address), take0.address, "
+    "regexp_extract(take0.address, '^(.*@)?', 1) || lower(regexp_extract(take0.address, '([^@]*)$', 1)))"
+)
+
 #: the far side's words without the bracket that closes them; they may hold brackets of their own
 _CLOSED = "if(ends_with(take1.reason, ')'), left(take1.reason, length(take1.reason) - 1), take1.reason)"
 
@@ -80,6 +86,7 @@ TO = Lines(
     ),
     sets={
         "kind": "'to'",
+        "address": _ADDRESS,
         "reason": _CLOSED,
         "other_id": "CASE WHEN contains(take1.reason, 'queued as ') THEN split_part(split_part(take1.reason, 'queued as ', 2), ')', 1)"
         " WHEN starts_with(take1.reason, 'forwarded as ') THEN split_part(substr(take1.reason, 14), ')', 1) END",
@@ -98,7 +105,7 @@ TO_QUOTED = Lines(
         r'^to=<"(?:[^"\\]|\\.)*"@[^>]*>, (?:orig_to=<[^>]*>, )?relay=[^,]*, (?:[a-z_]+=[^,]*, )*?'
         r"dsn=(?P<dsn>[^,]*), status=(?P<status>[A-Za-z-]+) \((?P<reason>[^\n]*)",
     ),
-    sets={"kind": "'to'", "reason": _CLOSED},
+    sets={"kind": "'to'", "address": _ADDRESS, "reason": _CLOSED},
     must="status",
 )
 
