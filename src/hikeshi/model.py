@@ -29,6 +29,9 @@ INTRUDER_STAYS_HURRIED: Final = 0.90
 INTRUDER_MANY: Final = 0.20
 INTRUDER_BOUNCE: Final = 0.08
 
+#: who has just moved moves on: however rarely an account moves, one more new place then is as likely as not
+MOVES_ON: Final = 0.5
+
 #: no single feature of one message weighs more than this either way, whatever a small history says
 LARGEST: Final = 6.0
 #: a message whose recipients are many is not as many independent choices: 1 + ln(n) of them
@@ -107,6 +110,7 @@ class Message:
     place_new: bool | None
     near: bool
     moving: bool
+    roaming: bool
     repeats: bool | None
     gap: float | None
     bounces: int
@@ -156,9 +160,9 @@ def _place(message: Message, history: History, organisation: Organisation) -> fl
     if not message.place_new:
         return 0.0
     if message.near:
-        owner = shrunk(history.near_place, organisation.near_place)
+        owner = max(MOVES_ON * message.roaming, shrunk(history.near_place, organisation.near_place))
     elif message.moving:
-        owner = shrunk(history.place_after_move, organisation.place_after_move)
+        owner = max(MOVES_ON, shrunk(history.place_after_move, organisation.place_after_move))
     else:
         owner = shrunk(history.new_place, organisation.new_place)
     return max(0.0, ratio(INTRUDER_NEW_PLACE, owner, True))

@@ -16,11 +16,18 @@ from hikeshi.evidence.lake import Lake
 _GUESSED = 3.0
 #: the owner at the usual place while the mails leave from another one
 _AT_ONCE = 1.5
+#: an intruder's place sees nothing but the lure; owners on the move do other things as well, about every second time
+_ALONE = 0.7
 _FAILURES = 5
 
 
-def hands_of(lake: Lake, account: str, since: datetime, places: Sequence[tuple[str, float]]) -> list[Hand]:
-    """Give the signs of another hand for mails of `account` sent from `places` (each with its weight) from `since` on."""
+def hands_of(
+    lake: Lake, account: str, since: datetime, places: Sequence[tuple[str, float]], *, alone: bool
+) -> list[Hand]:
+    """Give the signs of another hand for mails of `account` sent from `places` (each with its weight) from `since` on.
+
+    `alone`: the places were used for many of these mails and for nothing else.
+    """
     if not places:
         return []
     names = [place for place, _ in places]
@@ -36,6 +43,17 @@ def hands_of(lake: Lake, account: str, since: datetime, places: Sequence[tuple[s
             },
         )
     ]
+    if alone:
+        found.append(
+            Hand(
+                "nothing else from there",
+                _ALONE,
+                {
+                    "en": "nothing but these mails came from there, before or since",
+                    "ja": "そこからは、これらのメール以外は前にも後にも送られていません",
+                },
+            )
+        )
     if never_read := _never_read(lake, account, names):
         found.append(
             Hand(

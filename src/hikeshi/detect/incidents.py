@@ -28,6 +28,8 @@ _EPISODE = np.timedelta64(3, "D")
 _NEW_PLACE = np.timedelta64(14, "D")
 #: unusual, but too small to trouble anybody with: it becomes a finding only when it grows
 _SMALLEST_BULK = (5, 20)
+#: "nothing but this came from there" says something only of many mails
+_ALONE = 10
 #: evidence of another hand that makes a takeover: odds of twenty to one
 _OTHER_HAND = 3.0
 #: sizes of one text differ by names and addresses in it; one percent either way is one content
@@ -136,10 +138,12 @@ def _incident(lake: Lake, sent: Sent, seeds: Mask, alarm: int, h: float, alarmed
     """Decide which messages belong to an episode, whose hand it was, and what it weighs."""
     same = _same_content(sent, seeds)
     foreign = _foreign_places(lake, sent, seeds, same, alarmed)
-    hands = hands_of(lake, sent.account, _since(sent, seeds), [_place_hand(sent, place) for place in foreign])
+    at_foreign = np.isin(sent.place, [place for place, _ in foreign])
+    alone = at_foreign.sum() >= _ALONE and bool((seeds if same is None else same)[at_foreign].all())
+    hands = hands_of(lake, sent.account, _since(sent, seeds), [_place_hand(sent, place) for place in foreign], alone=alone)
     verdict: Verdict = "takeover" if foreign and sum(hand.nats for hand in hands) >= _OTHER_HAND else "unusual-bulk"
     members = _members(sent, seeds, same, foreign if verdict == "takeover" else [])
-    if not members.any():
+    if not members.any() or _peak(sent.llr[members]) <= h:
         return None
     if verdict == "unusual-bulk" and members.sum() < _SMALLEST_BULK[0] and sent.recipients[members].sum() < _SMALLEST_BULK[1]:
         return None
@@ -162,6 +166,12 @@ def _incident(lake: Lake, sent: Sent, seeds: Mask, alarm: int, h: float, alarmed
         score=float(max(sent.account_score[seeds].max(), sent.stream_score[seeds].max())),
         mails_bound=model.bound_on_delay(h, llr),
     )
+
+
+def _peak(llr: Column) -> float:
+    """Give the highest score that these messages alone would reach: an incident carries its alarm by itself."""
+    total = np.cumsum(llr)
+    return float((total - np.minimum(0.0, np.minimum.accumulate(total))).max())
 
 
 def _since(sent: Sent, seeds: Mask) -> datetime:

@@ -40,7 +40,7 @@ WITH seen AS (
 )
 SELECT account, place, min(time) AS first_seen, min(time) FILTER (sending) AS first_sent, max(time) AS last_seen,
     min(min(time)) OVER (PARTITION BY account) AS account_since,
-    min(min(time)) OVER (PARTITION BY account, regexp_replace(place, '[.][0-9]+$|:[0-9A-Fa-f]*:/64$', '')) < min(time) AS near
+    min(min(time)) OVER (PARTITION BY account, regexp_extract(place, '^(?:[0-9]+[.][0-9]+|[0-9A-Fa-f]*:[0-9A-Fa-f]*)')) < min(time) AS near
 FROM seen GROUP BY account, place
 
 -- name: visits
@@ -115,6 +115,7 @@ WITH bounced AS (
                 AND row_number() OVER stream = 1 END AS place_new,
         places.near,
         coalesce(moves.time > sent.time - INTERVAL 3 DAY, false) AS moving,
+        coalesce(roams.time > sent.time - INTERVAL 3 DAY, false) AS roaming,
         count(*) OVER (
             PARTITION BY sent.account ORDER BY sent.moment RANGE BETWEEN 86400000000000 PRECEDING AND 1 PRECEDING
         ) AS lately,
@@ -127,6 +128,8 @@ WITH bounced AS (
     LEFT JOIN returned USING (account, number)
     ASOF LEFT JOIN (SELECT account, place, time FROM visits WHERE new AND NOT near) AS moves
         ON moves.account = sent.account AND moves.time < places.first_seen
+    ASOF LEFT JOIN (SELECT account, place, time FROM visits WHERE new) AS roams
+        ON roams.account = sent.account AND roams.time < places.first_seen
     WINDOW stream AS (PARTITION BY sent.account, sent.place ORDER BY sent.number)
 ), told AS (
     SELECT *,
@@ -220,7 +223,9 @@ WITH owner AS (
         coalesce(past.near_chances, 0) AS near_chances, coalesce(past.move_times, 0) AS move_times,
         coalesce(past.move_chances, 0) AS move_chances,
         1 / (1 + history.known_recipients / 3) AS young,
-        if(near, {near_place}, if(moving, {place_after_move}, {new_place})) AS own_new_place,
+        
+            if(near, if(roaming, greatest({MOVES_ON}, {near_place}), {near_place}),
+            if(moving, greatest({MOVES_ON}, {place_after_move}), {new_place})) AS own_new_place,
         CASE WHEN after_new THEN {new_after_new} WHEN NOT after_new THEN {new_after_known} ELSE {new_recipient} END AS own_new,
         CASE WHEN after_new THEN {INTRUDER_NEW_AFTER_NEW} WHEN NOT after_new THEN {INTRUDER_NEW_AFTER_KNOWN}
             ELSE {INTRUDER_NEW_RECIPIENT} END AS intruder_new,
