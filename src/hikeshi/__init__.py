@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""hikeshi (火消し), the fire brigade for mailbox takeovers. The tour, in the order of the story.
+
+1. `evidence` reads logs: every record counted once, lines split into columns, records assembled into messages.
+2. `model` is the arithmetic: what a mail weighs as evidence of another hand, in nats, and the score that adds it up.
+3. `detect` weighs every mail of every account and finds the incidents, with exactly the mails that belong to them.
+4. `scope` says whom they reached and where the addresses came from.
+5. `cases` is the centre: the folder that a person opens, with a report in it.
+6. `playbook` tells the story as code, and `cli` is its door. `drill` invents companies and attacks to rehearse on.
+"""

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The story as code: evidence, detection, scope, case. The only file that knows every room."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hikeshi import model
+from hikeshi.basics.errors import NothingToReadError, UsageError
+from hikeshi.cases.entries import Finding, Incident, Reach
+from hikeshi.cases.folder import CaseFolder
+from hikeshi.cases.told import Told, tell
+from hikeshi.detect.detections import findings
+from hikeshi.detect.incidents import incidents
+from hikeshi.detect.weights import Norm, weigh
+from hikeshi.evidence import lake as lakes
+from hikeshi.evidence import seal
+from hikeshi.evidence.collect import Reading, Watch, collect
+from hikeshi.evidence.coverage import Coverage, coverage
+from hikeshi.evidence.lake import Lake
+from hikeshi.evidence.seal import Manifest
+from hikeshi.scope.domains import own_domains
+from hikeshi.scope.origin import origins, read_directory
+from hikeshi.scope.reach import reach
+
+#: one false alarm in a hundred thousand account-days: a company of 300 waits about a year for it
+FALSE_ALARMS = "1/100000"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the user wants to know of which inputs."""
+
+    inputs: Sequence[str]
+    case: Path
+    org: Sequence[str] = ()
+    reading: Reading = field(default_factory=Reading)
+    directory: Path | None = None
+    account: str | None = None
+    false_alarms: str = FALSE_ALARMS
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an investigation leaves: the document of incident.json, and whether anything was incomplete."""
+
+    document: dict[str, Any]
+    incidents: int
+    gaps: list[str]
+
+
+def investigate(question: Question, watch: Watch) -> Answer:
+    """Read the inputs, find the incidents, say whom they reached, and write the case folder.
+
+    Raises:
+        HikeshiError: with what happened, where, and what to do.
+
+    """
+    alarms, account_days = false_alarms(question.false_alarms)
+    directory = (question.directory.name, read_directory(question.directory)) if question.directory else None
+    folder = CaseFolder(question.case)
+    with folder.locked():
+        manifest = seal.load(folder.evidence)
+        with lakes.opened(folder.evidence, manifest.files) as lake:
+            collect(lake, manifest, question.inputs, question.reading, folder.aside, watch)
+            _require_records(manifest)
+            seal.save(manifest, folder.evidence)
+            lake.tidy()
+            told = _told(lake, manifest, question, (alarms, account_days), directory)
+            document = tell(folder, lake, told)
+    return Answer(document, len(told.incidents), _gaps(manifest, told.coverage))
+
+
+def _told(
+    lake: Lake,
+    manifest: Manifest,
+    question: Question,
+    rate: tuple[float, float],
+    directory: tuple[str, Sequence[str]] | None,
+) -> Told:
+    """Ask the rooms in the order of the story and put together what they say."""
+    domains = own_domains(lake, question.org)
+    norm = weigh(lake)
+    h = model.threshold(*rate, norm.mails_per_account_day)
+    found = list(incidents(lake, norm, h, question.account))
+    covered = coverage(lake, manifest)
+    holes = [gap for one in covered for gap in one.gaps]
+    reached = reach(lake, found, holes, max((one.last for one in covered), default=None))
+    origin = [origins(lake, number, one.account, directory) for number, one in enumerate(found, start=1)]
+    return Told(
+        manifest=manifest,
+        coverage=covered,
+        incidents=list(zip(found, reached, origin, strict=True)),
+        findings=[*_about(norm, found, reached), *findings(lake)],
+        domains=domains,
+        norm=norm,
+        threshold=h,
+        false_alarms=question.false_alarms,
+        account=question.account,
+    )
+
+
+def false_alarms(text: str) -> tuple[float, float]:
+    """Read N/account-days, for example 1/100000.
+
+    Raises:
+        UsageError: it is not of that form.
+
+    """
+    alarms, _, days = text.partition("/")
+    try:
+        wanted = float(alarms), float(days)
+    except ValueError:
+        wanted = 0.0, 0.0
+    if not (0 < wanted[0] < wanted[1]):
+        raise UsageError(f"--false-alarms {text}: give N/account-days, for example {FALSE_ALARMS}")
+    return wanted
+
+
+def _require_records(manifest: Manifest) -> None:
+    if not sum(one.records for one in manifest.inputs):
+        told = "; ".join(f"{one['path']}: {one['reason']}" for one in manifest.unreadable)
+        raise NothingToReadError(
+            f"nothing to read: {told or 'the inputs hold no records'}. Give mail logs, for example /var/log/mail.log*"
+        )
+
+
+def _gaps(manifest: Manifest, covered: Sequence[Coverage]) -> list[str]:
+    """Say in words what makes the evidence incomplete."""
+    gaps = [f"{one['path']}: {one['reason']}" for one in manifest.unreadable]
+    gaps += [f"{one.path}: {problem}" for one in manifest.inputs for problem in one.problems]
+    gaps += [
+        f"{one.source} on {one.host or 'this host'}: {gap.first.isoformat()} to {gap.last.isoformat()}: {gap.why}"
+        for one in covered
+        for gap in one.gaps
+        if not any(gap.why.startswith(f"{each.path}: ") for each in manifest.inputs)
+    ]
+    if not any(one.taken for one in manifest.inputs):
+        gaps.append("no record of a mail server that we know in any input; were these the right files?")
+    return gaps
+
+
+def _about(norm: Norm, found: Sequence[Incident], reached: Sequence[Reach]) -> list[Finding]:
+    """Say what a person must know about the judgement itself: a cold start, and the incidents as findings."""
+    told = []
+    if norm.days < 3:
+        told.append(
+            Finding(
+                "cold-start",
+                None,
+                None,
+                {
+                    "en": f"the log covers {_span(norm.days)}: too short to know what is normal here. Thresholds are "
+                    "higher for it, and places cannot be judged new. Add older logs to the same case",
+                    "ja": f"ログは{_span_ja(norm.days)}分しかなく、平常を知るには短すぎます。しきい値を高くし、"
+                    "場所の新しさは判断していません。古いログを同じケースに追加してください",
+                },
+            )
+        )
+    for incident, extent in zip(found, reached, strict=True):
+        told.append(
+            Finding(
+                incident.verdict,
+                incident.account,
+                incident.alarmed_at,
+                {
+                    "en": f"{incident.account} sent {extent.messages:,} mails to {extent.addresses:,} addresses; "
+                    + ("somebody else had the account" if incident.verdict == "takeover" else "unusual: ask the sender"),
+                    "ja": f"{incident.account}から{extent.addresses:,}件の宛先へ{extent.messages:,}通。"
+                    + ("別人がアカウントを使っています" if incident.verdict == "takeover" else "異例です。送信者に確認してください"),
+                },
+                extent.messages,
+            )
+        )
+    return told
+
+
+def _span(days: float) -> str:
+    return f"{days * 24:.0f} hours" if days < 2 else f"{days:.1f} days"
+
+
+def _span_ja(days: float) -> str:
+    return f"{days * 24:.0f}時間" if days < 2 else f"{days:.1f}日"
+
