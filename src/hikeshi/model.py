@@ -22,15 +22,18 @@ INTRUDER_NEW_AFTER_NEW: Final = 0.95
 INTRUDER_NEW_AFTER_KNOWN: Final = 0.15
 INTRUDER_RETURNS: Final = 0.02
 INTRUDER_NEW_PLACE: Final = 0.80
+INTRUDER_AT_OWNERS_PLACE: Final = 0.30
 INTRUDER_REPEATS: Final = 0.75
+INTRUDER_REPEATS_AT_LAST: Final = 0.15
 INTRUDER_KEEPS_REPEATING: Final = 0.95
 INTRUDER_HURRIES: Final = 0.60
 INTRUDER_STAYS_HURRIED: Final = 0.90
 INTRUDER_MANY: Final = 0.20
 INTRUDER_BOUNCE: Final = 0.08
 
-#: who has just moved moves on: however rarely an account moves, one more new place then is as likely as not
-MOVES_ON: Final = 0.5
+#: who has just moved moves on, and a full outbox empties itself, however rarely the account did so before
+MOVES_ON: Final = 0.25
+HURRIES_ON: Final = 0.60
 
 #: no single feature of one message weighs more than this either way, whatever a small history says
 LARGEST: Final = 6.0
@@ -59,6 +62,7 @@ class Organisation:
     new_after_known: Rate
     returns: Rate
     repeat: Rate
+    repeat_after_other: Rate
     repeat_after_repeat: Rate
     hurry: Rate
     hurry_after_hurry: Rate
@@ -86,6 +90,7 @@ class History:
     new_after_known: Seen
     returns: Seen
     repeat: Seen
+    repeat_after_other: Seen
     repeat_after_repeat: Seen
     hurry: Seen
     hurry_after_hurry: Seen
@@ -101,7 +106,7 @@ class Message:
     `repeats`: at least two messages of the last day had its size or subject; None where there were not two.
     `gap`: seconds since the message before at this place, None for the first. `bounces`: how many came back since.
     `after_new`, `after_repeat`, `after_hurry`, `after_many`: what the message before at this place did, within an hour
-    (a day for content and many); `after_new` is None where there was none.
+    (a day for content and many); `after_new` and `after_repeat` are None where there was none.
     """
 
     new: int
@@ -115,7 +120,7 @@ class Message:
     gap: float | None
     bounces: int
     after_new: bool | None
-    after_repeat: bool
+    after_repeat: bool | None
     after_hurry: bool
     after_many: bool
 
@@ -157,8 +162,10 @@ def weights(message: Message, history: History, organisation: Organisation) -> t
 
 
 def _place(message: Message, history: History, organisation: Organisation) -> float:
-    if not message.place_new:
+    if message.place_new is None:
         return 0.0
+    if not message.place_new:
+        return ratio(INTRUDER_AT_OWNERS_PLACE, 0.99, True) if message.after_new is None else 0.0
     if message.near:
         owner = max(MOVES_ON * message.roaming, shrunk(history.near_place, organisation.near_place))
     elif message.moving:
@@ -196,11 +203,14 @@ def _returning(message: Message, history: History, organisation: Organisation) -
 def _content(message: Message, history: History, organisation: Organisation) -> float:
     if message.repeats is None:
         return 0.0
-    if message.after_repeat:
-        owner = min(0.99, shrunk(history.repeat_after_repeat, organisation.repeat_after_repeat))
-        return ratio(max(INTRUDER_KEEPS_REPEATING, owner), owner, message.repeats)
-    owner = min(0.99, shrunk(history.repeat, organisation.repeat))
-    return ratio(max(INTRUDER_REPEATS, owner), owner, message.repeats)
+    if message.after_repeat is None:
+        intruder, owner = INTRUDER_REPEATS, shrunk(history.repeat, organisation.repeat)
+    elif message.after_repeat:
+        intruder, owner = INTRUDER_KEEPS_REPEATING, shrunk(history.repeat_after_repeat, organisation.repeat_after_repeat)
+    else:
+        intruder, owner = INTRUDER_REPEATS_AT_LAST, shrunk(history.repeat_after_other, organisation.repeat_after_other)
+    owner = min(0.99, owner)
+    return ratio(max(intruder, owner), owner, message.repeats)
 
 
 def _pace(message: Message, history: History, organisation: Organisation) -> float:
@@ -208,7 +218,7 @@ def _pace(message: Message, history: History, organisation: Organisation) -> flo
     if message.gap is None or message.gap >= HURRY:
         return 0.0
     if message.after_hurry:
-        owner = shrunk(history.hurry_after_hurry, organisation.hurry_after_hurry)
+        owner = max(HURRIES_ON, shrunk(history.hurry_after_hurry, organisation.hurry_after_hurry))
         return max(0.0, ratio(INTRUDER_STAYS_HURRIED, owner, True))
     return max(0.0, ratio(INTRUDER_HURRIES, shrunk(history.hurry, organisation.hurry), True))
 

@@ -87,7 +87,10 @@ def _plain(column: Column) -> Column:
         return column.filled(np.nan)
     if column.dtype.kind in "iu":
         return column.filled(0)
-    return column.filled(None) if column.dtype.kind == "O" else column.filled()
+    if column.dtype.kind == "O":
+        # filled(None) would mean numpy's own idea of a missing object, which is '?'
+        return np.where(np.ma.getmaskarray(column), None, column.data)
+    return column.filled()
 
 
 def _of_account(lake: Lake, sent: Sent, h: float, alarmed: Sequence[str]) -> Iterator[Incident]:
@@ -145,7 +148,7 @@ def _incident(lake: Lake, sent: Sent, seeds: Mask, alarm: int, h: float, alarmed
     members = _members(sent, seeds, same, foreign if verdict == "takeover" else [])
     if not members.any() or _peak(sent.llr[members]) <= h:
         return None
-    if verdict == "unusual-bulk" and members.sum() < _SMALLEST_BULK[0] and sent.recipients[members].sum() < _SMALLEST_BULK[1]:
+    if verdict == "unusual-bulk" and (_small(sent, members) or (sent.log_days[alarm] < 3 and _scheduled(sent, same))):
         return None
     until = members & (sent.number <= sent.number[alarm])
     llr = float(sent.llr[members].mean())
@@ -166,6 +169,17 @@ def _incident(lake: Lake, sent: Sent, seeds: Mask, alarm: int, h: float, alarmed
         score=float(max(sent.account_score[seeds].max(), sent.stream_score[seeds].max())),
         mails_bound=model.bound_on_delay(h, llr),
     )
+
+
+def _small(sent: Sent, members: Mask) -> bool:
+    return bool(members.sum() < _SMALLEST_BULK[0] and sent.recipients[members].sum() < _SMALLEST_BULK[1])
+
+
+def _scheduled(sent: Sent, same: Mask | None) -> bool:
+    """Say whether the same content goes out day after day: what alarmed while nothing was known yet was its first time."""
+    if same is None:
+        return False
+    return len(np.unique(sent.time[same].astype("datetime64[D]"))) >= 3
 
 
 def _peak(llr: Column) -> float:

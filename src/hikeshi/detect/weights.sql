@@ -108,11 +108,12 @@ WITH bounced AS (
     GROUP BY bounced.account, sent.number
 ), plain AS (
     SELECT sent.*,
-        -- Too young a history cannot call a place new; a place known by sign-ins for two days is not new.
+        -- Too young a history cannot call a place new; a place known by sign-ins for two days is neither new nor used.
         CASE
             WHEN places.account_since > sent.time - INTERVAL 2 DAY THEN NULL
-            ELSE places.first_sent = sent.time AND places.first_seen > sent.time - INTERVAL 2 DAY
-                AND row_number() OVER stream = 1 END AS place_new,
+            WHEN row_number() OVER stream > 1 THEN false
+            WHEN places.first_seen > sent.time - INTERVAL 2 DAY THEN true
+            ELSE NULL END AS place_new,
         places.near,
         coalesce(moves.time > sent.time - INTERVAL 3 DAY, false) AS moving,
         coalesce(roams.time > sent.time - INTERVAL 3 DAY, false) AS roaming,
@@ -141,7 +142,7 @@ WITH bounced AS (
 )
 SELECT *,
     if(gap < 3600, lag(mostly_new) OVER stream, NULL) AS after_new,
-    coalesce(gap < 86400 AND lag(repeats) OVER stream, false) AS after_repeat,
+    if(gap < 86400, lag(repeats) OVER stream, NULL) AS after_repeat,
     coalesce(gap < 3600 AND lag(hurried) OVER stream, false) AS after_hurry,
     coalesce(gap < 86400 AND lag(many) OVER stream, false) AS after_many
 FROM told
@@ -162,10 +163,12 @@ SELECT account, number,
     count(*) FILTER (NOT after_new AND recipients > 0) OVER past AS after_chances,
     coalesce(sum(if(after_new IS NOT NULL, again / greatest(recipients, 1), 0)) OVER past, 0) AS return_times,
     count(*) FILTER (after_new IS NOT NULL AND recipients > 0) OVER past AS return_chances,
-    coalesce(sum((repeats AND NOT after_repeat)::INT) OVER past, 0) AS repeat_times,
-    coalesce(sum((repeats IS NOT NULL AND NOT after_repeat)::INT) OVER past, 0) AS repeat_chances,
-    coalesce(sum((repeats AND after_repeat)::INT) OVER past, 0) AS keep_times,
-    coalesce(sum((repeats IS NOT NULL AND after_repeat)::INT) OVER past, 0) AS keep_chances,
+    count(*) FILTER (repeats AND after_repeat IS NULL) OVER past AS repeat_times,
+    count(*) FILTER (repeats IS NOT NULL AND after_repeat IS NULL) OVER past AS repeat_chances,
+    count(*) FILTER (repeats AND NOT after_repeat) OVER past AS other_times,
+    count(*) FILTER (repeats IS NOT NULL AND NOT after_repeat) OVER past AS other_chances,
+    count(*) FILTER (repeats AND after_repeat) OVER past AS keep_times,
+    count(*) FILTER (repeats IS NOT NULL AND after_repeat) OVER past AS keep_chances,
     coalesce(sum((hurried AND NOT after_hurry)::INT) OVER past, 0) AS hurry_times,
     coalesce(sum((gap IS NOT NULL AND NOT after_hurry)::INT) OVER past, 0) AS hurry_chances,
     coalesce(sum((hurried AND after_hurry)::INT) OVER past, 0) AS stay_times,
@@ -189,8 +192,9 @@ SELECT name, sum(least(chances, most) * times / chances) AS times, sum(least(cha
             {'name': 'new_after_new', 'times': if(after_new AND known >= 20, share, 0), 'chances': (coalesce(after_new, false) AND recipients > 0 AND known >= 20)::INT},
             {'name': 'new_after_known', 'times': if(NOT after_new AND known >= 20, share, 0), 'chances': (NOT coalesce(after_new, true) AND recipients > 0 AND known >= 20)::INT},
             {'name': 'returns', 'times': if(after_new IS NOT NULL AND recipients > 0, again / greatest(recipients, 1), 0), 'chances': (after_new IS NOT NULL AND recipients > 0)::INT},
-            {'name': 'repeat', 'times': (repeats AND NOT after_repeat)::DOUBLE, 'chances': (repeats IS NOT NULL AND NOT after_repeat)::INT},
-            {'name': 'repeat_after_repeat', 'times': (repeats AND after_repeat)::DOUBLE, 'chances': (repeats IS NOT NULL AND after_repeat)::INT},
+            {'name': 'repeat', 'times': (coalesce(repeats, false) AND after_repeat IS NULL)::DOUBLE, 'chances': (repeats IS NOT NULL AND after_repeat IS NULL)::INT},
+            {'name': 'repeat_after_other', 'times': coalesce(repeats AND NOT after_repeat, false)::DOUBLE, 'chances': (repeats IS NOT NULL AND NOT coalesce(after_repeat, true))::INT},
+            {'name': 'repeat_after_repeat', 'times': coalesce(repeats AND after_repeat, false)::DOUBLE, 'chances': (repeats IS NOT NULL AND coalesce(after_repeat, false))::INT},
             {'name': 'hurry', 'times': (hurried AND NOT after_hurry)::DOUBLE, 'chances': (gap IS NOT NULL AND NOT after_hurry)::INT},
             {'name': 'hurry_after_hurry', 'times': (hurried AND after_hurry)::DOUBLE, 'chances': (gap IS NOT NULL AND after_hurry)::INT},
             {'name': 'many', 'times': (many AND NOT after_many)::DOUBLE, 'chances': (NOT after_many)::INT}
@@ -230,7 +234,9 @@ WITH owner AS (
         CASE WHEN after_new THEN {INTRUDER_NEW_AFTER_NEW} WHEN NOT after_new THEN {INTRUDER_NEW_AFTER_KNOWN}
             ELSE {INTRUDER_NEW_RECIPIENT} END AS intruder_new,
         {returns} AS own_returns,
-        if(after_repeat, {repeat_after_repeat}, {repeat}) AS own_repeat,
+        CASE WHEN after_repeat THEN {repeat_after_repeat} WHEN NOT after_repeat THEN {repeat_after_other} ELSE {repeat} END AS own_repeat,
+        CASE WHEN after_repeat THEN {INTRUDER_KEEPS_REPEATING} WHEN NOT after_repeat THEN {INTRUDER_REPEATS_AT_LAST}
+            ELSE {INTRUDER_REPEATS} END AS intruder_repeats,
         if(after_hurry, {hurry_after_hurry}, {hurry}) AS own_hurry,
         {many_rate} AS own_many
     FROM shown JOIN history USING (account, number)
@@ -242,16 +248,19 @@ WITH owner AS (
     FROM owner
 ), weighing AS (
     SELECT *,
-        if(coalesce(place_new, false), greatest(0, ratio({INTRUDER_NEW_PLACE}, own_new_place, true)), 0) AS place_weight,
+        CASE
+            WHEN place_new THEN greatest(0, ratio({INTRUDER_NEW_PLACE}, own_new_place, true))
+            WHEN NOT place_new AND after_new IS NULL THEN ratio({INTRUDER_AT_OWNERS_PLACE}, 0.99, true)
+            ELSE 0 END AS place_weight,
         if(recipients = 0, 0, (1 + ln(recipients)) * (
             share * ratio(greatest(intruder_new, owner_new), owner_new, true)
             + (1 - share) * ratio(greatest(intruder_new, owner_new), owner_new, false))) AS recipients_weight,
         if(recipients = 0 OR after_new IS NULL, 0,
             again / recipients * ratio({INTRUDER_RETURNS}, own_returns, true)
             + (1 - again / recipients) * ratio({INTRUDER_RETURNS}, own_returns, false)) AS return_weight,
-        if(repeats IS NULL, 0, ratio(greatest(if(after_repeat, {INTRUDER_KEEPS_REPEATING}, {INTRUDER_REPEATS}),
-            owner_repeat), owner_repeat, repeats)) AS content_weight,
-        if(hurried, greatest(0, ratio(if(after_hurry, {INTRUDER_STAYS_HURRIED}, {INTRUDER_HURRIES}), own_hurry, true)), 0)
+        if(repeats IS NULL, 0, ratio(greatest(intruder_repeats, owner_repeat), owner_repeat, repeats)) AS content_weight,
+        if(hurried, greatest(0, ratio(if(after_hurry, {INTRUDER_STAYS_HURRIED}, {INTRUDER_HURRIES}),
+            if(after_hurry, greatest({HURRIES_ON}, own_hurry), own_hurry), true)), 0)
             AS pace_weight,
         if(many AND NOT after_many, greatest(0, ratio({INTRUDER_MANY}, own_many, true)), 0) AS many_weight,
         least({LARGEST} / 2, bounces * greatest(0, ratio({INTRUDER_BOUNCE}, {bounce}, true))) AS bounce_weight

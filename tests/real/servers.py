@@ -1,0 +1,482 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One mail host of a company in one folder: real Postfix and Dovecot on loopback, and the outside world it talks to.
+
+Nothing outside the folder is written, no port is fixed, and when `stop` returns the last process is gone. It needs
+root, for Postfix insists on owners; the packages are named in `PACKAGES`.
+"""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from clients import Imap, Pop3, Receipt, Sender
+from outside import Filter, Outside
+
+PACKAGES = ("postfix", "dovecot-imapd", "dovecot-lmtpd", "dovecot-pop3d", "dovecot-sieve", "dovecot-submissiond")
+DOMAIN = "example.test"
+#: a domain of ours whose lists local(8) expands, which makes new messages of them
+LISTS = "lists.example.test"
+
+_DAEMONS = Path("/usr/lib/postfix/sbin")
+_NEEDED = {
+    "/usr/sbin/postconf": "postfix",
+    "/usr/sbin/dovecot": "dovecot-core",
+    "/usr/lib/dovecot/imap": "dovecot-imapd",
+    "/usr/lib/dovecot/lmtp": "dovecot-lmtpd",
+    "/usr/lib/dovecot/pop3": "dovecot-pop3d",
+    "/usr/lib/dovecot/sieve": "dovecot-sieve",
+    "/usr/lib/dovecot/submission": "dovecot-submissiond",
+}
+_KEEPER = Path(__file__).with_name("keeper.py")
+_PATIENCE = 20.0
+
+
+def missing() -> str | None:
+    """Say why no mail server can be started here; None where one can."""
+    if os.geteuid() != 0:
+        return "real mail servers need root"
+    packages = {package for path, package in _NEEDED.items() if not Path(path).exists() and shutil.which(path) is None}
+    if packages:
+        return f"not installed: {', '.join(sorted(packages))}; all of it: apt-get install {' '.join(PACKAGES)}"
+    version = subprocess.run(["/usr/sbin/dovecot", "--version"], capture_output=True, text=True, check=True).stdout
+    return None if version.startswith("2.3.") else f"the configuration here is for Dovecot 2.3, not {version.strip()}"
+
+
+def until(met: Callable[[], bool], what: str, patience: float = _PATIENCE) -> None:
+    """Wait until `met`, looking often, and fail with `what` when patience ends."""
+    end = time.monotonic() + patience
+    while not met():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {patience:.0f} s in vain: {what}")
+        time.sleep(0.02)
+
+
+class MailServer:
+    """A mail host with `accounts` (address → password), logging to `mail_log` and `dovecot_log` in `zone`.
+
+    `filtered` puts a content filter behind the queue ("after") or before it ("before"). `main` are settings of
+    main.cf and `submission` of the submission port, for variants: a milter, long queue ids, other restrictions.
+    `forwards` are virtual aliases, `lists` the members of lists at LISTS that local(8) expands.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        accounts: Mapping[str, str],
+        *,
+        zone: str = "Asia/Tokyo",
+        filtered: str = "",
+        xforward: bool = True,
+        main: Mapping[str, str] | None = None,
+        submission: Mapping[str, str] | None = None,
+        forwards: Mapping[str, str] | None = None,
+        lists: Mapping[str, str] | None = None,
+        header_checks: str = "",
+    ) -> None:
+        self.root, self.accounts, self.filtered = root, dict(accounts), filtered
+        self.forwards, self.lists, self.header_checks = dict(forwards or {}), dict(lists or {}), header_checks
+        self.main, self.submission = dict(main or {}), dict(submission or {})
+        self.etc, self.queue, self.log, self.run = (root / name for name in ("etc", "queue", "log", "dovecot"))
+        self.mail_log, self.dovecot_log = self.log / "mail.log", self.log / "dovecot.log"
+        self.ports = dict(
+            zip(("smtp", "submission", "back", "relay", "imap", "pop3", "dovecot_submission"), _ports(7), strict=True)
+        )
+        self.outside = Outside()
+        self.filter = Filter(self.ports["back"], xforward=xforward)
+        self._environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "MAIL_CONFIG": str(self.etc), "TZ": zone}
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._marks = 0
+
+    # Life
+
+    def start(self) -> None:
+        """Lay everything out and start it; returns when every port is open."""
+        self._lay_out()
+        self.outside.start()
+        self.filter.start()
+        self._run("dovecot", "/usr/sbin/dovecot", "-F", "-c", str(self.etc / "dovecot.conf"))
+        self._run("postfix", str(_DAEMONS / "master"), "-c", str(self.etc))
+        self._wait_for("Dovecot", (self.run / "auth").exists)
+        self._wait_for("Postfix", lambda: self.mail_log.exists() and "daemon started" in self.mail_log.read_text())
+
+    def stop(self) -> None:
+        """Stop it; no process of it is left."""
+        for process in self._running:
+            process.send_signal(signal.SIGTERM)
+        for process in self._running:
+            process.wait(_PATIENCE)
+        self._running.clear()
+        self.outside.stop()
+        self.filter.stop()
+
+    def _wait_for(self, what: str, met: Callable[[], bool]) -> None:
+        """Wait for `met`, but not for a server that has ended."""
+        until(lambda: met() or any(process.poll() is not None for process in self._running), what)
+        if not met():
+            raise RuntimeError(f"no {what}: " + "".join(path.read_text() for path in self.log.iterdir()))
+
+    def _run(self, name: str, *command: str) -> None:
+        with (self.log / f"{name}.out").open("wb") as out:
+            self._running.append(
+                subprocess.Popen(
+                    [sys.executable, str(_KEEPER), *command],
+                    env=self._environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                )
+            )  # fmt: skip
+
+    # Mail in and out
+
+    @contextmanager
+    def session(
+        self, account: str | None = None, source: str = "127.0.0.5", port: str = "submission", mechanism: str = "PLAIN"
+    ) -> Iterator[Sender]:
+        """Open an SMTP connection for several mails, signed in where an account is named."""
+        with Sender(self.ports[port], source) as smtp:
+            if account is not None:
+                smtp.sign_in(account, self.accounts[account], mechanism)
+            yield smtp
+
+    def submit(
+        self, account: str, password: str, sender: str, recipients: list[str], message: bytes, source: str = "127.0.0.5"
+    ) -> Receipt:
+        """Hand in one mail over the submission port, in a connection of its own.
+
+        Raises:
+            smtplib.SMTPAuthenticationError: wrong password.
+
+        """
+        with Sender(self.ports["submission"], source) as smtp:
+            smtp.sign_in(account, password)
+            return smtp.hand_in(sender, recipients, message)
+
+    def receive(self, sender: str, recipients: list[str], message: bytes, source: str = "127.0.0.25") -> Receipt:
+        """Let an outside server hand in one mail at the SMTP port."""
+        with self.session(None, source, "smtp") as smtp:
+            return smtp.hand_in(sender, recipients, message)
+
+    @contextmanager
+    def imap(self, account: str, source: str = "127.0.0.5") -> Iterator[Imap]:
+        """Sign in by IMAP and log out at the end."""
+        with Imap(self.ports["imap"], source) as imap:
+            imap.login(account, self.accounts[account])
+            yield imap
+
+    @contextmanager
+    def pop3(self, account: str, source: str = "127.0.0.5") -> Iterator[Pop3]:
+        """Sign in by POP3 and log out at the end."""
+        pop3 = Pop3(self.ports["pop3"], source)
+        try:
+            pop3.user(account)
+            pop3.pass_(self.accounts[account])
+            yield pop3
+            pop3.quit()
+        finally:
+            pop3.close()
+
+    def sieve(self, account: str, script: str) -> None:
+        """Give an account a Sieve script; an empty one takes it away."""
+        path = self._home(account) / ".dovecot.sieve"
+        path.write_text(script)
+        shutil.chown(path, "nobody")
+
+    # The queue
+
+    def command(self, *command: str, text: str = "") -> str:
+        """Run a Postfix command on this instance and give what it says."""
+        done = subprocess.run(
+            command, env=self._environment, input=text, capture_output=True, text=True, check=True, timeout=_PATIENCE
+        )
+        return done.stdout + done.stderr
+
+    def queued(self) -> dict[str, str]:
+        """Give what lies in the queue: queue id → active, incoming, deferred or hold."""
+        listed = (json.loads(line) for line in self.command("postqueue", "-j").splitlines())
+        return {one["queue_id"]: one["queue_name"] for one in listed}
+
+    def flush(self) -> None:
+        """Try everything that is deferred once more, now."""
+        self.command("postqueue", "-f")
+
+    def hold(self, queue_id: str) -> None:
+        """Place a mail on hold."""
+        self.command("postsuper", "-h", queue_id)
+
+    def release(self, queue_id: str) -> None:
+        """Release a mail from hold and let it go on its way at once."""
+        self.command("postsuper", "-H", queue_id)
+        self.flush()
+
+    def empty(self) -> None:
+        """Throw away whatever is queued."""
+        self.command("postsuper", "-d", "ALL")
+
+    def set(self, **settings: str) -> None:
+        """Change settings of main.cf and let the running server take them over."""
+        self.command("postconf", "-e", *(f"{name}={value}" for name, value in settings.items()))
+        pid = int((self.queue / "pid" / "master.pid").read_text())
+        reloads = self.mail_log.read_text().count("reload -- version")
+        os.kill(pid, signal.SIGHUP)
+        until(lambda: self.mail_log.read_text().count("reload -- version") > reloads, "Postfix reloads")
+
+    def settle(self) -> None:
+        """Wait until every mail has been delivered, deferred or held and the log has been written to the end."""
+        until(self._settled, f"the queue comes to rest: see {self.log}")
+
+    def _settled(self) -> bool:
+        queued = self.queued()
+        if any(name in ("active", "incoming", "maildrop") for name in queued.values()):
+            return False
+        self._write_out()
+        return _unfinished(self.mail_log.read_text()) <= queued.keys() and not _signed_in(self.dovecot_log.read_text())
+
+    def _write_out(self) -> None:
+        """Wait for what has been logged so far to stand in the file: postlogd takes lines in the order of their coming."""
+        self._marks += 1
+        mark = f"end of the lines before mark {self._marks};"
+        self.command("postlog", "-t", "mark", mark)
+        until(lambda: mark in self.mail_log.read_text(), "postlogd writes")
+
+    # Configuration
+
+    def _home(self, account: str) -> Path:
+        return self.root / "homes" / account
+
+    def _lay_out(self) -> None:
+        self.root.chmod(0o755)
+        for folder in (self.etc, self.log, self.run, self.root / "homes", self.root / "sbin", self.queue / "pid"):
+            folder.mkdir(parents=True)
+        _owned(self.root / "data", 0o700, "postfix")
+        for name in "active bounce corrupt defer deferred flush hold incoming private saved trace".split():
+            _owned(self.queue / name, 0o700, "postfix")
+        _owned(self.queue / "maildrop", 0o1730, "postfix", "postdrop")
+        _owned(self.queue / "public", 0o2710, "postfix", "postdrop")
+        for account in self.accounts:
+            _owned(self._home(account), 0o700, "nobody", "nogroup")
+        self._borrow_commands()
+        write = {
+            "main.cf": self._main_cf(),
+            "master.cf": self._master_cf(),
+            "dovecot.conf": self._dovecot_conf(),
+            "mailboxes": "".join(f"{account} here\n" for account in self.accounts),
+            "forwards": "".join(f"{name} {to}\n" for name, to in self.forwards.items()),
+            "lists": "".join(f"{name} {to}\n" for name, to in self.lists.items()),
+            "header_checks": self.header_checks,
+            "passwords": "".join(f"{account}:{{PLAIN}}{secret}\n" for account, secret in self.accounts.items()),
+        }
+        for name, content in write.items():
+            (self.etc / name).write_text(content)
+
+    def _borrow_commands(self) -> None:
+        """Copy postdrop without its set-gid bit, for with it Postfix takes no configuration but that of the machine.
+
+        So Sieve can send as Debian's does, by sendmail; Dovecot's delivery is let into the group instead.
+        """
+        for name in ("postdrop", "postlog", "postqueue"):
+            shutil.copyfile(f"/usr/sbin/{name}", self.root / "sbin" / name)
+            (self.root / "sbin" / name).chmod(0o755)
+
+    def _main_cf(self) -> str:
+        settings = {
+            "compatibility_level": "3.6",
+            "queue_directory": self.queue,
+            "data_directory": self.root / "data",
+            "command_directory": self.root / "sbin",
+            "daemon_directory": _DAEMONS,
+            "maillog_file": self.mail_log,
+            "maillog_file_prefixes": self.root,
+            "myhostname": f"mx.{DOMAIN}",
+            "mydestination": LISTS,
+            "mynetworks": "",
+            "inet_interfaces": "127.0.0.1",
+            "inet_protocols": "ipv4",
+            "smtpd_peername_lookup": "no",
+            "smtp_host_lookup": "native",
+            "disable_dns_lookups": "yes",
+            "relayhost": f"[127.0.0.1]:{self.outside.port}",
+            "recipient_delimiter": "+",
+            "alias_maps": f"texthash:{self.etc}/lists",
+            "virtual_mailbox_domains": DOMAIN,
+            "virtual_mailbox_maps": f"texthash:{self.etc}/mailboxes",
+            "virtual_alias_maps": f"texthash:{self.etc}/forwards",
+            "virtual_transport": f"lmtp:unix:{self.run}/lmtp",
+            "header_checks": f"regexp:{self.etc}/header_checks",
+            "smtpd_sasl_type": "dovecot",
+            "smtpd_sasl_path": self.run / "auth",
+            "smtpd_error_sleep_time": "0",
+            "in_flow_delay": "0",
+            **({"content_filter": f"scan:[127.0.0.1]:{self.filter.port}"} if self.filtered == "after" else {}),
+            **self.main,
+        }
+        return "".join(f"{name} = {value}\n" for name, value in settings.items())
+
+    def _master_cf(self) -> str:
+        before = {"smtpd_proxy_filter": f"127.0.0.1:{self.filter.port}"} if self.filtered == "before" else {}
+        submission = {
+            "syslog_name": "postfix/submission",
+            "smtpd_sasl_auth_enable": "yes",
+            "smtpd_recipient_restrictions": "",
+            "smtpd_relay_restrictions": "permit_sasl_authenticated,reject",
+            **before,
+            **self.submission,
+        }
+        back = {
+            "content_filter": "",
+            "mynetworks": "127.0.0.0/8",
+            "smtpd_authorized_xforward_hosts": "127.0.0.0/8",
+            "smtpd_recipient_restrictions": "permit_mynetworks,reject",
+            "receive_override_options": "no_header_body_checks,no_unknown_recipient_checks,no_address_mappings,no_milters",
+        }
+        # Dovecot says by XCLIENT who has signed in with it, and from where.
+        relay = {
+            "smtpd_sasl_auth_enable": "yes",
+            "smtpd_authorized_xclient_hosts": "127.0.0.1",
+            "smtpd_recipient_restrictions": "permit_sasl_authenticated,reject",
+        }
+        services = [
+            _service(f"127.0.0.1:{self.ports['smtp']}", "inet", "smtpd"),
+            _service(f"127.0.0.1:{self.ports['submission']}", "inet", "smtpd", submission),
+            _service(f"127.0.0.1:{self.ports['back']}", "inet", "smtpd", back),
+            _service(f"127.0.0.1:{self.ports['relay']}", "inet", "smtpd", relay),
+            _service("scan", "unix", "smtp", {"smtp_send_xforward_command": "yes", "max_use": "10"}),
+            _service("local", "unix", "local", unprivileged="n"),
+            _service("pickup", "unix", "pickup", wakeup="60", limit="1"),
+            _service("qmgr", "unix", "qmgr", wakeup="300", limit="1"),
+            _service("postlog", "unix-dgram", "postlogd", limit="1"),
+            _service("anvil", "unix", "anvil", limit="1"),
+            _service("scache", "unix", "scache", limit="1"),
+            *(_service(name, "unix", command, limit="0") for name, command in _INTERNAL.items()),
+        ]
+        return "".join(services)
+
+    def _dovecot_conf(self) -> str:
+        listeners = "\n".join(
+            f"service {name} {{\n  inet_listener {inet} {{\n    port = {self.ports[port]}\n  }}\n}}"
+            for name, inet, port in (
+                ("imap-login", "imap", "imap"),
+                ("pop3-login", "pop3", "pop3"),
+                ("submission-login", "submission", "dovecot_submission"),
+            )
+        )
+        return _DOVECOT.format(root=self.root, relay=self.ports["relay"], listeners=listeners)
+
+
+_INTERNAL = {
+    "cleanup": "cleanup",
+    "rewrite": "trivial-rewrite",
+    "bounce": "bounce",
+    "defer": "bounce",
+    "trace": "bounce",
+    "proxymap": "proxymap",
+    "smtp": "smtp",
+    "lmtp": "lmtp",
+    "showq": "showq",
+    "error": "error",
+    "retry": "error",
+    "discard": "discard",
+}
+
+_DOVECOT = """
+protocols = imap pop3 lmtp submission
+listen = 127.0.0.1
+base_dir = {root}/dovecot/run
+state_dir = {root}/dovecot/state
+log_path = {root}/log/dovecot.log
+import_environment = TZ MAIL_CONFIG={root}/etc
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+# Penalties for wrong passwords would only make the tests slow.
+auth_failure_delay = 0
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+passdb {{
+  driver = passwd-file
+  args = {root}/etc/passwords
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home={root}/homes/%u
+}}
+mail_location = maildir:~/Maildir
+mail_access_groups = postdrop
+first_valid_uid = 1
+service auth {{
+  unix_listener {root}/dovecot/auth {{
+    mode = 0600
+    user = postfix
+  }}
+}}
+service lmtp {{
+  unix_listener {root}/dovecot/lmtp {{
+    mode = 0600
+    user = postfix
+  }}
+}}
+{listeners}
+submission_relay_host = 127.0.0.1
+submission_relay_port = {relay}
+submission_relay_trusted = yes
+recipient_delimiter = +
+sendmail_path = /usr/sbin/sendmail
+protocol lmtp {{
+  mail_plugins = sieve
+  postmaster_address = postmaster@example.test
+}}
+plugin {{
+  sieve = file:~/sieve;active=~/.dovecot.sieve
+}}
+"""
+
+
+def _service(
+    name: str, kind: str, command: str, options: Mapping[str, str] | None = None, *,
+    unprivileged: str = "-", wakeup: str = "-", limit: str = "-",
+) -> str:  # fmt: skip
+    """Give the lines of one service in master.cf; nothing is chrooted."""
+    private = "n" if kind == "inet" or name in ("pickup", "cleanup", "qmgr", "showq", "postlog") else "-"
+    given = "".join(f"\n  -o {{ {option} = {value} }}" for option, value in (options or {}).items())
+    return f"{name} {kind} {private} {unprivileged} n {wakeup} {limit} {command}{given}\n"
+
+
+def _owned(folder: Path, mode: int, user: str, group: str | None = None) -> None:
+    folder.mkdir()
+    shutil.chown(folder, user, group)
+    folder.chmod(mode)
+
+
+def _ports(count: int) -> list[int]:
+    """Find ports that nobody listens on, below those that the system gives to clients."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(10_000, 30_000)
+        with socket.socket() as trial:
+            if port not in found and trial.connect_ex(("127.0.0.1", port)):
+                found.append(port)
+    return found
+
+
+def _unfinished(log: str) -> set[str]:
+    """Give the queue ids that the queue manager has taken up and not yet done with; ids may come again."""
+    going: set[str] = set()
+    for queue_id, what in re.findall(r"/(?:qmgr|postsuper)\[\d+\]: (\w+): (from=<[^>]*>, size=|removed)", log):
+        (going.discard if what == "removed" else going.add)(queue_id)
+    return going
+
+
+def _signed_in(log: str) -> set[str]:
+    """Give the Dovecot sessions that have begun and not ended."""
+    begun = set(re.findall(r"-login: Info: Login: .*session=<([^>]+)>", log))
+    return begun - set(re.findall(r"\)<\d+><([^>]+)>: Info: (?:Disconnected|Logged out|Connection closed)", log))
