@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 
 from hikeshi.basics.errors import HikeshiError
+from hikeshi.basics.meter import Meter
+from hikeshi.cases.summary import summary
+from hikeshi.drill.rehearsal import rehearse
 from hikeshi.evidence.collect import Reading
 from hikeshi.evidence.sources import all_sources
 from hikeshi.playbook import FALSE_ALARMS, Answer, Question, investigate
-from hikeshi.basics.meter import Meter
-from hikeshi.cases.summary import summary
 
 _FAILED, _WITH_GAPS, _INCIDENT = 1, 3, 4
 
@@ -57,13 +58,38 @@ def _investigate(
     read before is not read again: run it once more on the same case with more logs.
     """
     question = Question(inputs, case, org, Reading(tz, year, source), directory, account, false_alarms)
+    _run(question, as_json=as_json, fail_on_incident=fail_on_incident)
+
+
+@main.command("drill")
+@click.argument("name", default="founding")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Folder for the logs, the truth and the case.")
+@click.option("--write-only", is_flag=True, help="Write the logs and the truth; do not investigate.")
+def _drill(name: str, out: Path, *, write_only: bool) -> None:
+    """Rehearse: write an invented company's logs with a takeover in them, and investigate them as a user would.
+
+    NAME is a scenario: founding (1,220 mails from one clerk's mailbox, found here after a few), fast, slow, bcc, …
+    """
     try:
-        with Meter(inputs) as meter:
+        click.echo(f"hikeshi: inventing the logs of {name} …", err=True)
+        rehearsal = rehearse(name, out)
+    except HikeshiError as error:
+        click.echo(f"hikeshi: {error}", err=True)
+        sys.exit(error.exit_code)
+    if write_only:
+        click.echo(str(rehearsal.logs))
+        return
+    _run(rehearsal.question(out / "case"), as_json=False, fail_on_incident=False)
+
+
+def _run(question: Question, *, as_json: bool, fail_on_incident: bool) -> None:
+    try:
+        with Meter(question.inputs) as meter:
             answer = investigate(question, meter.watch)
     except HikeshiError as error:
         click.echo(f"hikeshi: {error}", err=True)
         sys.exit(error.exit_code)
-    _print(answer, case, as_json=as_json)
+    _print(answer, question.case, as_json=as_json)
     sys.exit(_exit_code(answer, fail_on_incident=fail_on_incident))
 
 

@@ -223,6 +223,7 @@ class MailServer:
     def set(self, **settings: str) -> None:
         """Change settings of main.cf and let the running server take them over."""
         self.command("postconf", "-e", *(f"{name}={value}" for name, value in settings.items()))
+        _aged(self.etc / "main.cf")
         pid = int((self.queue / "pid" / "master.pid").read_text())
         reloads = self.mail_log.read_text().count("reload -- version")
         os.kill(pid, signal.SIGHUP)
@@ -275,6 +276,7 @@ class MailServer:
         }
         for name, content in write.items():
             (self.etc / name).write_text(content)
+            _aged(self.etc / name)
 
     def _borrow_commands(self) -> None:
         """Copy postdrop without its set-gid bit, for with it Postfix takes no configuration but that of the machine.
@@ -449,6 +451,12 @@ def _service(
     private = "n" if kind == "inet" or name in ("pickup", "cleanup", "qmgr", "showq", "postlog") else "-"
     given = "".join(f"\n  -o {{ {option} = {value} }}" for option, value in (options or {}).items())
     return f"{name} {kind} {private} {unprivileged} n {wakeup} {limit} {command}{given}\n"
+
+
+def _aged(path: Path) -> None:
+    """Make a file look settled: Postfix waits two seconds for one that may still be being written."""
+    long_ago = time.time() - 60
+    os.utime(path, (long_ago, long_ago))
 
 
 def _owned(folder: Path, mode: int, user: str, group: str | None = None) -> None:

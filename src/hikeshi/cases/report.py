@@ -8,7 +8,7 @@ written, and what a text from a log must go through before it is shown.
 import re
 from base64 import b64encode
 from collections.abc import Callable
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import cache
 from hashlib import sha256
 from typing import Any, Final
@@ -136,17 +136,17 @@ def still_open(incident: dict[str, Any]) -> int:
     return int(incident["deferred"]) + int(incident["held"]) + int(incident["unknown"])
 
 
-def _zone(view: dict[str, Any]) -> tzinfo | None:
+def _zone(view: dict[str, Any]) -> tzinfo:
     try:
         return zone(str(view["zone"]))
     except UsageError:
-        return datetime.fromisoformat(view["made_at"]).tzinfo
+        return datetime.fromisoformat(view["made_at"]).tzinfo or UTC
 
 
 class _When:
     """Times in words of both languages, in the zone of the page."""
 
-    def __init__(self, shown: tzinfo | None) -> None:
+    def __init__(self, shown: tzinfo) -> None:
         self._zone = shown
 
     def local(self, iso: str) -> datetime:
@@ -196,7 +196,7 @@ def _day(moment: datetime, lang: str) -> str:
 class _Reason:
     """A reason in one language: as given in both, or an English one with its known phrases put into Japanese."""
 
-    def __init__(self, shown: tzinfo | None) -> None:
+    def __init__(self, shown: tzinfo) -> None:
         self._when = _When(shown)
 
     def __call__(self, why: str | dict[str, str], lang: str) -> str:
@@ -222,7 +222,7 @@ class _Plot:
     mark = _safe(plot.legend_mark)
 
 
-def _pictures(incident: dict[str, Any], shown: tzinfo | None) -> dict[str, Any]:
+def _pictures(incident: dict[str, Any], shown: tzinfo) -> dict[str, Any]:
     """Draw the incident's time: close up where it is short beside the log, and with all the days around."""
     step = float(incident["series"]["step_seconds"])
     points = [plot.seconds(point[0]) for point in incident["series"]["points"]]
@@ -243,16 +243,11 @@ def _pictures(incident: dict[str, Any], shown: tzinfo | None) -> dict[str, Any]:
     }
 
 
-def _drawn(incident: dict[str, Any], begin: float, end: float, shown: tzinfo | None) -> tuple[Markup, Markup]:
+def _drawn(incident: dict[str, Any], begin: float, end: float, shown: tzinfo) -> tuple[Markup, Markup]:
     air = 0.02 * max(1.0, end - begin)
-    zoned = shown or datetime.fromisoformat(incident["alarmed_at"]).tzinfo
-    frames = (plot.Frame(begin - air, end + air, width, zoned or _utc()) for width in (_WIDE, _NARROW))
+    frames = (plot.Frame(begin - air, end + air, width, shown) for width in (_WIDE, _NARROW))
     wide, narrow = (Markup(plot.timeline(incident, frame)) for frame in frames)  # noqa: S704 - drawings escape
     return wide, narrow
-
-
-def _utc() -> tzinfo:
-    return datetime.now().astimezone().tzinfo or timedelta(0)  # type: ignore[return-value]
 
 
 def _places(signins: list[dict[str, Any]]) -> dict[str, int]:
