@@ -135,7 +135,7 @@ class Bench:
     def aside_rows(self) -> list[dict[str, str]]:
         """Give the index of what was set aside."""
         index = self.folder / "aside" / "index.csv"
-        return list(csv.DictReader(index.open(encoding="utf-8"))) if index.exists() else []
+        return list(csv.DictReader(index.read_text("utf-8").splitlines())) if index.exists() else []
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Give what is staged, row by row, without what is empty."""

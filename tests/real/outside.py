@@ -104,7 +104,8 @@ class SmtpServer(socketserver.ThreadingTCPServer):
 
 
 class Outside(SmtpServer):
-    """Everybody else's mail server. Takes all mail, save for `answers`: an address and what is said to it.
+    """Everybody else's mail server. Takes all mail, save for `answers`: an address and what is said to it, and save
+    for everything while there is a `refuse_content`.
 
     What it says of a mail that it takes holds no `queued as`: on loopback that is how a local filter is told.
     """
@@ -113,11 +114,14 @@ class Outside(SmtpServer):
         super().__init__()
         self.answers: dict[str, str] = {}
         self.mails: list[Envelope] = []
+        self.refuse_content: str | None = None
 
     def recipient(self, address: str) -> str:
         return self.answers.get(address, "250 2.1.5 Ok")
 
     def message(self, envelope: Envelope) -> str:
+        if self.refuse_content:
+            return self.refuse_content
         self.mails.append(envelope)
         return f"250 2.0.0 OK  {len(self.mails):08d} outside"
 

@@ -34,7 +34,7 @@ _NEEDED = {
     "/usr/lib/dovecot/imap": "dovecot-imapd",
     "/usr/lib/dovecot/lmtp": "dovecot-lmtpd",
     "/usr/lib/dovecot/pop3": "dovecot-pop3d",
-    "/usr/lib/dovecot/sieve": "dovecot-sieve",
+    "/usr/lib/dovecot/modules/lib90_sieve_plugin.so": "dovecot-sieve",
     "/usr/lib/dovecot/submission": "dovecot-submissiond",
 }
 _KEEPER = Path(__file__).with_name("keeper.py")
@@ -45,7 +45,7 @@ def missing() -> str | None:
     """Say why no mail server can be started here; None where one can."""
     if os.geteuid() != 0:
         return "real mail servers need root"
-    packages = {package for path, package in _NEEDED.items() if not Path(path).exists() and shutil.which(path) is None}
+    packages = {package for path, package in _NEEDED.items() if not Path(path).exists()}
     if packages:
         return f"not installed: {', '.join(sorted(packages))}; all of it: apt-get install {' '.join(PACKAGES)}"
     version = subprocess.run(["/usr/sbin/dovecot", "--version"], capture_output=True, text=True, check=True).stdout

@@ -20,7 +20,7 @@ _RIGHT: Final = 14
 _TOP: Final = 48
 _BARS: Final = 190
 _AXIS: Final = 46
-_LANE: Final = 36
+_LANE: Final = 42
 _MOST_LANES: Final = 8
 #: a bar thinner than this is no bar: steps are put together until it is reached
 _THINNEST: Final = 2.5
@@ -88,9 +88,9 @@ def timeline(incident: dict[str, Any], frame: Frame) -> str:
         *_grid(frame, ceiling, rise, step),
         _path("bar-incident", (_bar(frame, time, step, 0, mine, ceiling) for time, mine, _ in points if mine)),
         _path("bar-owner", (_bar(frame, time, step, mine, own, ceiling) for time, mine, own in points if own)),
+        *_alarm(frame, incident, height),
         *_axis(frame),
         *(part for number, lane in enumerate(lanes) for part in _lane(frame, number, *lane)),
-        *_alarm(frame, incident, height),
     ]
     return (
         f'<svg class="timeline" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {frame.width} {height}"'
@@ -233,10 +233,10 @@ def _lanes(signins: Sequence[dict[str, Any]], frame: Frame) -> list[tuple[str | 
 
 
 def _lane(frame: Frame, number: int, place: str | int, held: Sequence[dict[str, Any]]) -> Iterator[str]:
-    y = _TOP + _BARS + _AXIS + _LANE * number + 23
+    y = _TOP + _BARS + _AXIS + _LANE * number + 29
     foreign = any(one["foreign"] for one in held)
     en, ja = _lane_name(place, foreign, room=int((frame.width - _LEFT) / 7.5) - 26)
-    yield _both(en, ja, x=_LEFT, y=y - 9, class_="lane-name foreign" if foreign else "lane-name")
+    yield _both(en, ja, x=_LEFT, y=y - 12, class_="lane-name foreign" if foreign else "lane-name")
     yield _line(_LEFT, y, frame.width - _RIGHT, y, "grid")
     seen = {(round(frame.x(seconds(one["time"]))), bool(one["foreign"]), one["outcome"] == "success") for one in held}
     for x, strange, success in sorted(seen):

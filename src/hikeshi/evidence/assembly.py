@@ -13,7 +13,6 @@ from hikeshi.evidence.lake import Lake
 from hikeshi.evidence.tables import DELIVERIES, MESSAGES, PIECES, SIGNINS
 
 _SQL = queries("hikeshi.evidence", "assembly.sql")
-_KEY = "hops.host || '/' || hops.instance || '/' || hops.queue_id || '/' || epoch(hops.started)::BIGINT"
 #: two records are the same record seen twice when all of this is equal
 _CONTENT = ", ".join(name for name in PIECES.columns if name not in ("input", "record", "zone", "tag"))
 _LEAVING, _STAYING = "families.leaves", "NOT families.leaves"
@@ -70,11 +69,16 @@ class Assembly:
             "WHERE kind = 'queued' EXCEPT SELECT host, prefix FROM queues"
         )
         sql.execute(_SQL["tags"])
-        sql.execute(_SQL["pieces"])
+        sql.execute(f"CREATE OR REPLACE TEMP VIEW fold AS {_SQL['pieces']}")
         if overlapping:
-            sql.execute(_SQL["distinct"].format(content=_CONTENT))
+            sql.execute(_SQL["distinct"].format(content=_CONTENT, pieces=_SQL["pieces"]))
             self._drop_known()
-        for name in ("lives", "hops", "fates", "handovers", "roots"):
+        sql.execute(_SQL["lives"])
+        sql.execute(
+            "CREATE OR REPLACE TEMP VIEW lived AS SELECT fold.*, coalesce(lives.life, 0) AS life "
+            "FROM fold LEFT JOIN lives USING (place)"
+        )
+        for name in ("hops", "fates", "handovers", "roots"):
             sql.execute(_SQL[name])
         sql.execute(_SQL["families"], {"settled": settled})
         sql.execute(_SQL["sessions"])
@@ -83,13 +87,13 @@ class Assembly:
         """Drop pieces that a message of the lake already speaks for."""
         self.lake.show(MESSAGES)
         self.lake.sql.execute("""
-            CREATE OR REPLACE TEMP TABLE fold AS
-            SELECT * FROM fold WHERE NOT EXISTS (
+            CREATE OR REPLACE TEMP VIEW fold AS
+            SELECT * FROM fold_distinct AS fresh WHERE NOT EXISTS (
                 SELECT 1 FROM messages AS known
-                WHERE known.host = fold.host AND known.instance = fold.instance AND known.queue_id = fold.queue_id
-                    AND fold.time BETWEEN known.time AND known.ended AND fold.queue_id <> ''
+                WHERE known.host = fresh.host AND known.instance = fresh.instance AND known.queue_id = fresh.queue_id
+                    AND fresh.time BETWEEN known.time AND known.ended AND fresh.queue_id <> ''
             )""")
 
     def _text(self, name: str, which: str) -> str:
-        return _SQL[name].replace("{which}", which).replace("{key}", _KEY)
+        return _SQL[name].replace("{which}", which)
 

@@ -14,18 +14,17 @@ FROM seen LEFT JOIN queues USING (host, prefix)
 
 -- name: pieces
 -- Every piece with the queue it belongs to, and a place that orders records of one input.
-CREATE OR REPLACE TEMP TABLE fold AS
 SELECT fold_pieces.*, tags.instance, fold_pieces.input::BIGINT * 1099511627776 + fold_pieces.record AS place
 FROM fold_pieces JOIN tags USING (host, tag)
 
 -- name: distinct
 -- One record that stands in two inputs (mail.log and mail.info, a copy made earlier) is one piece. Records that stand
 -- twice in one input are two.
-CREATE OR REPLACE TEMP TABLE fold AS
+CREATE OR REPLACE TEMP TABLE fold_distinct AS
 SELECT * EXCLUDE (nth) FROM (
     SELECT *, row_number() OVER (
         PARTITION BY {content}, instance, input ORDER BY record
-    ) AS nth FROM fold
+    ) AS nth FROM ({pieces})
 )
 QUALIFY row_number() OVER (PARTITION BY {content}, instance, nth ORDER BY place) = 1
 
@@ -33,7 +32,7 @@ QUALIFY row_number() OVER (PARTITION BY {content}, instance, nth ORDER BY place)
 -- Queue ids are reused: a queue id's life begins at client= or pickup, or at a Message-ID that nobody handed in (a
 -- DSN, a forward), or at whatever comes well after the end of the life before. Only the queue ids for which more than
 -- one life is possible are put in order; all others have one.
-CREATE OR REPLACE TEMP TABLE lived AS
+CREATE OR REPLACE TEMP TABLE lives AS
 WITH tangled AS (
     SELECT host, instance, queue_id FROM fold WHERE queue_id <> ''
     GROUP BY host, instance, queue_id
@@ -43,22 +42,19 @@ WITH tangled AS (
         OR min(time) < min(time) FILTER (kind IN ('client', 'pickup'))
         OR max(time) - min(time) > INTERVAL 6 DAY
 ), ordered AS (
-    SELECT *, lag(kind) OVER queue_order AS kind_before, lag(time) OVER queue_order AS time_before
+    SELECT host, instance, queue_id, kind, time, place,
+        lag(kind) OVER queue_order AS kind_before, lag(time) OVER queue_order AS time_before
     FROM fold SEMI JOIN tangled USING (host, instance, queue_id)
     WINDOW queue_order AS (PARTITION BY host, instance, queue_id ORDER BY time, place)
-), begun AS (
-    SELECT * EXCLUDE (kind_before, time_before), sum(CASE
-        WHEN kind IN ('client', 'pickup') THEN 1
-        WHEN kind = 'message_id' AND kind_before NOT IN ('client', 'pickup', 'subject', 'hold') THEN 1
-        WHEN kind_before IN ('removed', 'canceled', 'deleted', 'rejected') AND time > time_before + INTERVAL 10 SECOND THEN 1
-        WHEN time > time_before + INTERVAL 6 DAY AND kind_before <> 'hold' THEN 1
-        ELSE 0 END
-    ) OVER (PARTITION BY host, instance, queue_id ORDER BY time, place ROWS UNBOUNDED PRECEDING) AS life
-    FROM ordered
 )
-SELECT *, 0 AS life FROM fold ANTI JOIN tangled USING (host, instance, queue_id) WHERE queue_id <> ''
-UNION ALL BY NAME
-SELECT * FROM begun
+SELECT place, sum(CASE
+    WHEN kind IN ('client', 'pickup') THEN 1
+    WHEN kind = 'message_id' AND kind_before NOT IN ('client', 'pickup', 'subject', 'hold') THEN 1
+    WHEN kind_before IN ('removed', 'canceled', 'deleted', 'rejected') AND time > time_before + INTERVAL 10 SECOND THEN 1
+    WHEN time > time_before + INTERVAL 6 DAY AND kind_before <> 'hold' THEN 1
+    ELSE 0 END
+) OVER (PARTITION BY host, instance, queue_id ORDER BY time, place ROWS UNBOUNDED PRECEDING) AS life
+FROM ordered
 
 -- name: hops
 -- One row a life: what its pieces say together.
@@ -66,6 +62,7 @@ CREATE OR REPLACE TEMP TABLE hops AS
 SELECT
     row_number() OVER () AS hop,
     host, instance, queue_id, life,
+    host || '/' || instance || '/' || queue_id || '/' || epoch(min(time))::BIGINT AS message_key,
     min(time) AS started,
     max(time) AS ended,
     min(place) AS place,
@@ -90,7 +87,7 @@ SELECT
     max(pid) FILTER (kind = 'client') AS pid,
     max(tag) FILTER (kind = 'client') AS tag,
     max(place) FILTER (kind = 'client') AS client_place
-FROM lived
+FROM lived WHERE queue_id <> ''
 GROUP BY host, instance, queue_id, life
 
 -- name: fates
@@ -169,7 +166,7 @@ FROM clients ASOF LEFT JOIN connects
 SELECT
     hops.started AS time,
     families.ended AS ended,
-    {key} AS message_key,
+    hops.message_key AS message_key,
     hops.account, hops.mail_from, hops.message_id, hops.client_ip, sessions.session, hops.method, hops.size, hops.nrcpt,
     hops.subject,
     NULL AS fingerprint,
@@ -213,7 +210,7 @@ WITH told AS (
     FROM told WHERE handed_over AND told.reason NOT LIKE 'forwarded as %' GROUP BY root, address
 )
 SELECT
-    {key} AS message_key,
+    hops.message_key AS message_key,
     fate.address, fate.final.told.orig_to AS orig_to,
     CASE
         WHEN NOT fate.known THEN 'unknown'
@@ -261,12 +258,11 @@ GROUP BY hops.account, sessions.session
 
 -- name: carried
 -- The pieces that are carried on: those of families that stay, and the last connect of every server process.
-SELECT lived.* EXCLUDE (instance, place, life)
-FROM lived
-JOIN hops USING (host, instance, queue_id, life)
-JOIN roots USING (hop)
-JOIN families USING (root)
-WHERE NOT families.leaves
+WITH staying AS (
+    SELECT host, instance, queue_id, life FROM families JOIN roots USING (root) JOIN hops USING (hop) WHERE NOT leaves
+), connected AS (
+    SELECT max(place) AS place FROM fold WHERE kind = 'connect' GROUP BY host, tag, pid
+)
+SELECT lived.* EXCLUDE (instance, place, life) FROM lived SEMI JOIN staying USING (host, instance, queue_id, life)
 UNION ALL BY NAME
-SELECT * EXCLUDE (instance, place) FROM fold WHERE kind = 'connect'
-QUALIFY row_number() OVER (PARTITION BY host, tag, pid ORDER BY place DESC) = 1
+SELECT fold.* EXCLUDE (instance, place) FROM fold SEMI JOIN connected USING (place)

@@ -150,7 +150,7 @@ class Intake:
             )
             SELECT record, kind, if(kind = {_NO_HEAD}, line, NULL) AS line,
                 if(kind > 0, tag, NULL) AS tag, if(kind > 0, pid, NULL) AS pid, if(kind > 0, word, NULL) AS word,
-                if(kind > 0, rtrim(text, chr(10) || chr(13)), NULL) AS text,
+                if(kind > 0, text, NULL) AS text,
                 CASE WHEN kind > 0 THEN {one.hour} END AS hour,
                 CASE WHEN kind > 0 THEN if(own, '', {one.host}) END AS host,
                 CASE WHEN kind > 0 THEN try_cast(substr(front, {one.minute}, 2) AS BIGINT) * 60
@@ -192,16 +192,16 @@ class Intake:
             "pid": "pid",
             "account": lines.fields().get("account", "NULL"),
         }
-        known.setdefault("queue_id", "word")
+        known.setdefault("queue_id", "if(word = 'NOQUEUE', '', word)")
         if "account" in lines.fields():
             known["account"] = f"lower({known['account']})"
+        # Told by the sign of the record, not by a filter: the engine would run the patterns again for that.
+        read = f"{lines.fields()[lines.must]} IS NOT NULL" if lines.must else "true"
+        known["record"] = f"if(time IS NOT NULL AND {read}, record, -record)"
         columns = ", ".join(
             f"try_cast({known.get(column, 'NULL')} AS {type_}) AS {column}"
             for column, (type_, _) in lines.fills.columns.items()
         )
-        # Told by the sign of the record, not by a filter: the engine would run the patterns again for that.
-        read = f"{lines.fields()[lines.must]} IS NOT NULL" if lines.must else "true"
-        known["record"] = f"if(time IS NOT NULL AND {read}, record, -record)"
         return f"""
             SELECT {columns} FROM (
                 SELECT record, tag, pid, word, text, host, zone,
@@ -241,6 +241,7 @@ def _lines(data: bytes, first: int) -> tuple[pa.Table, "np.ndarray[tuple[int], n
     What an engine on text cannot hold (NUL bytes, bytes that are no UTF-8) is changed in a copy that is only parsed.
     """
     text = data.replace(b"\0", b"") if b"\0" in data else data
+    text = text.replace(b"\r\n", b"\n") if b"\r\n" in text else text
     if not _is_utf8(text):
         text = text.decode("utf-8", "backslashreplace").encode()
     starts = _starts(data)

@@ -52,7 +52,8 @@ class Lines:
             found |= {name: f"nullif(take{number}.{name}, '')" for name in _GROUP.findall(pattern)}
         for name, pattern in self.finds.items():
             searched = f"nullif(regexp_extract(text, {literal(pattern)}, 1), '')"
-            found[name] = f"coalesce({found[name]}, {searched})" if name in found else searched
+            # CASE, since only that keeps the engine from searching where there is no need
+            found[name] = f"CASE WHEN {found[name]} IS NULL THEN {searched} ELSE {found[name]} END" if name in found else searched
         found |= self.sets
         return found
 

@@ -127,13 +127,35 @@ READS = Table(
 
 TABLES = (MESSAGES, DELIVERIES, SIGNINS, CHANGES, READS)
 
+#: what a record of the mail server can say about a queue id
+KINDS = (
+    "connect",
+    "client",
+    "pickup",
+    "message_id",
+    "subject",
+    "queued",
+    "to",
+    "removed",
+    "canceled",
+    "deleted",
+    "requeued",
+    "expired",
+    "hold",
+    "release",
+    "rejected",
+    "discarded",
+    "notification",
+    "refused",
+)
+
 #: What line sources find about messages before assembly: one record of the mail server each. Never leaves a run,
 #: save for the pieces of messages that are not finished yet.
 PIECES = Table(
     "pieces",
     "one record about one queue id",
     {
-        "kind": ("VARCHAR", "client, pickup, message_id, subject, queued, to, removed, expired, hold, release, …"),
+        "kind": (f"ENUM ({', '.join(repr(kind) for kind in KINDS)})", "what the record says"),
         "time": ("TIMESTAMP", "when"),
         "host": ("VARCHAR", "the server that logged it"),
         "tag": ("VARCHAR", "program as the log names it, for example postfix/submission/smtpd"),

@@ -5,6 +5,8 @@ Stays quiet on `auth` and `auth-worker` lines: each failure there is told again 
 program is unknown here unless the site logs IMAP ID, which we do not read yet.
 """
 
+from dataclasses import replace
+
 from hikeshi.evidence.source import Lines, Source
 from hikeshi.evidence.tables import CHANGES, READS, SIGNINS
 
@@ -12,31 +14,52 @@ from hikeshi.evidence.tables import CHANGES, READS, SIGNINS
 # searched for only where it fails. The name is passed over, so that nobody signs in as "x, rip=192.0.2.1".
 _LOGIN = {
     "account": r"user=<([^>]*)>",
-    "ip": r"^[^<]*(?:user=<[^>]*>)?[^<]*[ ,]rip=([^,\n ]*)",
-    "method": r"^[^<]*(?:user=<[^>]*>)?[^<]*[ ,]method=([^,\n ]*)",
+    "ip": r"^(?:[^<]*<[^>]*>)*[^<]*[ ,]rip=([^,\n ]*)",
+    "method": r"^(?:[^<]*<[^>]*>)*[^<]*[ ,]method=([^,\n ]*)",
 }
 _SESSION = "nullif(if(contains(text, 'session=<'), split_part(split_part(text, 'session=<', -1), '>', 1), ''), '')"
-_USUAL = r"^[^:]*: (?:Info: )?[^<]*user=<(?P<account>[^>]*)>, method=(?P<method>[^,]*), rip=(?P<ip>[^,\n]*)"
+_USUAL = r"user=<(?P<account>[^>]*)>, method=(?P<method>[^,]*), rip=(?P<ip>[^,\n]*)"
 _LOGGED = r"^(?P<protocol>[a-z0-9]+)-login: (?:Info: )?"
 _PROCESS = r"^[a-z0-9-]+\((?P<account>[^)]*)\)(?:<[^>]*>)?(?:<(?P<session>[^>]*)>)?: (?:Info: )?"
 
 LOGIN_OK = Lines(
     name="dovecot-login",
     fills=SIGNINS,
-    holds=("-login: ", "og", ": user=<"),
-    takes=(_LOGGED + r"(?P<outcome>Login|Logged in): ", _USUAL),
+    holds=("-login: ", "Login: "),
+    takes=(_LOGGED + r"(?P<outcome>Login|Logged in): ", r"^[a-z0-9]+-login: (?:Info: )?Log[a-z ]+: " + _USUAL),
     finds=_LOGIN,
     sets={"outcome": "'success'", "tries": "1", "session": _SESSION},
     must="protocol",
 )
 
+LOGGED_IN = replace(LOGIN_OK, name="dovecot-logged-in", holds=("-login: ", "Logged in: "))
+
 LOGIN_FAILED = Lines(
     name="dovecot-login-failed",
     fills=SIGNINS,
     holds=("-login: ", "auth failed, "),
-    takes=(_LOGGED + r"(?:[^(\n]*)\(auth failed, (?P<tries>[0-9]+) attempts", _USUAL),
+    takes=(_LOGGED + r"(?:[^(\n]*)\(auth failed, (?P<tries>[0-9]+) attempts", r"^[^<]*\([^)]*\)[^)<]*(?:\([a-z_]*\))?: " + _USUAL),
     finds=_LOGIN,
     sets={"outcome": "'failure'", "session": _SESSION},
+    must="tries",
+)
+
+#: syslog folds repetitions of one line into this
+LOGIN_FAILED_AGAIN = Lines(
+    name="dovecot-login-failed-again",
+    fills=SIGNINS,
+    begins="message repeated ",
+    holds=("-login: ", "auth failed, "),
+    takes=(
+        r"^message repeated [0-9]+ times: \[ (?P<protocol>[a-z0-9]+)-login: (?:Info: )?"
+        r"[^(\n]*\(auth failed, (?P<tries>[0-9]+) attempts",
+    ),
+    finds=_LOGIN,
+    sets={
+        "outcome": "'failure'",
+        "session": _SESSION,
+        "tries": "try_cast(take0.tries AS INTEGER) * try_cast(regexp_extract(text, '^message repeated ([0-9]+)', 1) AS INTEGER)",
+    },
     must="tries",
 )
 
@@ -44,7 +67,7 @@ SESSION_ENDED = Lines(
     name="dovecot-session-ended",
     fills=READS,
     holds=(" in=", " out="),
-    takes=(_PROCESS + r"(?:Disconnected|Logged out|Connection closed)",),
+    takes=(_PROCESS,),
     finds={"bytes": r" out=([0-9]+)", "items": r" body_count=([0-9]+)"},
     sets={"operation": "regexp_extract(text, '^([a-z0-9]+)', 1)", "actor": "lower(take0.account)"},
     must="account",
@@ -56,7 +79,7 @@ POP3_ENDED = Lines(
     fills=READS,
     begins="pop3(",
     holds=(" retr=",),
-    takes=(_PROCESS + r"(?:Disconnected|Logged out|Connection closed)",),
+    takes=(_PROCESS,),
     finds={"bytes": r" retr=[0-9]+/([0-9]+)", "items": r" retr=([0-9]+)/"},
     sets={"operation": "'pop3'", "actor": "lower(take0.account)"},
     must="account",
@@ -98,8 +121,10 @@ DOVECOT = Source(
     name="dovecot",
     gate="tag = 'dovecot' OR ends_with(tag, '/dovecot')",
     lines=(
-        LOGIN_OK,
+        LOGIN_FAILED_AGAIN,
         LOGIN_FAILED,
+        LOGIN_OK,
+        LOGGED_IN,
         POP3_ENDED,
         SESSION_ENDED,
         SIEVE_REDIRECT,

@@ -4,6 +4,8 @@
 Known and left alone: disconnects, anvil, TLS chatter, postscreen, warnings that name no message.
 """
 
+from dataclasses import replace
+
 from hikeshi.evidence.source import Lines, Source
 from hikeshi.evidence.tables import PIECES, SIGNINS
 
@@ -15,6 +17,15 @@ _ADDRESS = (
     "regexp_extract(take0.address, '^(.*@)?', 1) || lower(regexp_extract(take0.address, '([^@]*)$', 1)))"
 )
 
+#: A quoted local part may hold '>', ',' and spaces. Lines that hold one take the slow, greedy way.
+_QUOTED = r'"(?:[^"\\]|\\.)*"@'
+_MAYBE_QUOTED = rf"(?:{_QUOTED})?[^>]*"
+
+#: a queue id that the far side or a filter of ours gave it
+_NEXT_ID = (
+    "CASE WHEN contains(take1.reason, 'queued as ') THEN split_part(split_part(take1.reason, 'queued as ', 2), ')', 1)"
+    " WHEN starts_with(take1.reason, 'forwarded as ') THEN split_part(substr(take1.reason, 14), ')', 1) END"
+)
 #: the far side's words without the bracket that closes them; they may hold brackets of their own
 _CLOSED = "if(ends_with(take1.reason, ')'), left(take1.reason, length(take1.reason) - 1), take1.reason)"
 
@@ -33,7 +44,7 @@ CLIENT = Lines(
     begins="client=",
     takes=(
         r"^client=[^\[]*\[(?P<client_ip>[^\]]+)\](?::[0-9]+)?"
-        r"(?:, sasl_method=(?P<method>[^,\n]*)(?:, sasl_username=(?P<account>[^\n]*))?)?",
+        r"(?:, sasl_method=(?P<method>[^,\n]*))?(?:, sasl_username=(?P<account>[^\n]*))?",
     ),
     sets={
         "kind": "'client'",
@@ -66,6 +77,13 @@ QUEUED = Lines(
     must="nrcpt",
 )
 
+QUEUED_QUOTED = replace(
+    QUEUED,
+    name="postfix-queued-quoted",
+    begins='from=<"',
+    takes=(rf"^from=<(?P<mail_from>{_QUOTED}[^>]*)>, size=(?P<size>[0-9]+), nrcpt=(?P<nrcpt>[0-9]+)",),
+)
+
 EXPIRED = Lines(
     name="postfix-expired",
     fills=PIECES,
@@ -88,25 +106,21 @@ TO = Lines(
         "kind": "'to'",
         "address": _ADDRESS,
         "reason": _CLOSED,
-        "other_id": "CASE WHEN contains(take1.reason, 'queued as ') THEN split_part(split_part(take1.reason, 'queued as ', 2), ')', 1)"
-        " WHEN starts_with(take1.reason, 'forwarded as ') THEN split_part(substr(take1.reason, 14), ')', 1) END",
+        "other_id": _NEXT_ID,
     },
     must="status",
 )
 
-#: A quoted local part may hold '>', ',' and spaces; such lines take the slow, greedy way.
-TO_QUOTED = Lines(
+TO_QUOTED = replace(
+    TO,
     name="postfix-to-quoted",
-    fills=PIECES,
-    begins='to=<"',
-    holds=(", status=",),
+    begins="to=<",
+    holds=('<"', ", status="),
     takes=(
-        r'^to=<(?P<address>"(?:[^"\\]|\\.)*"@[^>]*)>, (?:orig_to=<[^>]*>, )?relay=(?P<relay>[^,]*), ',
-        r'^to=<"(?:[^"\\]|\\.)*"@[^>]*>, (?:orig_to=<[^>]*>, )?relay=[^,]*, (?:[a-z_]+=[^,]*, )*?'
+        rf"^to=<(?P<address>{_MAYBE_QUOTED})>, (?:orig_to=<(?P<orig_to>{_MAYBE_QUOTED})>, )?relay=(?P<relay>[^,]*), ",
+        rf"^to=<{_MAYBE_QUOTED}>, (?:orig_to=<{_MAYBE_QUOTED}>, )?relay=[^,]*, (?:[a-z_]+=[^,]*, )*?"
         r"dsn=(?P<dsn>[^,]*), status=(?P<status>[A-Za-z-]+) \((?P<reason>[^\n]*)",
     ),
-    sets={"kind": "'to'", "address": _ADDRESS, "reason": _CLOSED},
-    must="status",
 )
 
 REMOVED = Lines(
@@ -120,6 +134,11 @@ CANCELED = Lines(
 
 DELETED = Lines(
     name="postfix-deleted", fills=PIECES, tag="/postsuper", begins="removed", sets={"kind": "'deleted'"}
+)
+
+#: moved back to the maildrop: it goes on as another queue id, which pickup tells
+REQUEUED = Lines(
+    name="postfix-requeued", fills=PIECES, tag="/postsuper", begins="requeued", sets={"kind": "'requeued'"}
 )
 
 HOLD = Lines(name="postfix-hold", fills=PIECES, begins="hold: ", sets={"kind": "'hold'"})
@@ -143,37 +162,31 @@ RELEASED = Lines(
 )
 
 REJECTED = Lines(
-    name="postfix-rejected",
-    fills=PIECES,
-    tag="/cleanup",
-    holds=("reject: ",),
-    takes=(r"^(?P<status>(?:milter-)?reject): ",),
-    sets={"kind": "'rejected'", "status": "NULL"},
+    name="postfix-rejected", fills=PIECES, tag="/cleanup", begins="reject: ", sets={"kind": "'rejected'"}
 )
+MILTER_REJECTED = replace(REJECTED, name="postfix-milter-rejected", begins="milter-reject: ")
 
 DISCARDED = Lines(
-    name="postfix-discarded",
-    fills=PIECES,
-    tag="/cleanup",
-    holds=("discard: ",),
-    sets={"kind": "'discarded'"},
+    name="postfix-discarded", fills=PIECES, tag="/cleanup", begins="discard: ", sets={"kind": "'discarded'"}
 )
+MILTER_DISCARDED = replace(DISCARDED, name="postfix-milter-discarded", begins="milter-discard: ")
 
 SUBJECT = Lines(
     name="postfix-subject",
     fills=PIECES,
     tag="/cleanup",
-    holds=(": header Subject: ",),
-    takes=(r"^(?:warning|info): header Subject: (?P<subject>.*) from [^ ;]*; from=<[^\n]*",),
+    begins="warning: header Subject: ",
+    takes=(r"^[a-z]+: header Subject: (?P<subject>.*) from [^ ;]*; from=<[^\n]*",),
     sets={"kind": "'subject'"},
 )
+SUBJECT_INFO = replace(SUBJECT, name="postfix-subject-info", begins="info: header Subject: ")
 
 PICKUP = Lines(
     name="postfix-pickup",
     fills=PIECES,
     tag="/pickup",
     begins="uid=",
-    takes=(r"^uid=[0-9]+ from=<(?P<mail_from>[^>]*)>(?: orig_id=(?P<other_id>[0-9A-Za-z]+))?",),
+    takes=(rf"^uid=[0-9]+ from=<(?P<mail_from>{_MAYBE_QUOTED})>(?: orig_id=(?P<other_id>[0-9A-Za-z]+))?",),
     sets={"kind": "'pickup'", "mail_from": "take0.mail_from"},
 )
 
@@ -192,7 +205,7 @@ REFUSED = Lines(
     tag="/smtpd",
     word="NOQUEUE",
     begins="reject: ",
-    takes=(r"^reject: [A-Z-]+ from [^\[]*\[(?P<client_ip>[^\]]*)\](?::[0-9]+)?: (?P<reason>[^\n]*)",),
+    takes=(r"^[a-z-]+: [A-Z-]+ from [^\[]*\[(?P<client_ip>[^\]]*)\](?::[0-9]+)?: (?P<reason>[^\n]*)",),
     finds={
         "mail_from": r"; from=<([^>]*)>",
         "address": r"; from=<[^>]*> to=<([^>]*)>",
@@ -201,6 +214,8 @@ REFUSED = Lines(
     sets={"kind": "'refused'", "queue_id": _NO_QUEUE_ID},
     must="client_ip",
 )
+
+REFUSED_BY_MILTER = replace(REFUSED, name="postfix-refused-by-milter", begins="milter-reject: ")
 
 SASL_FAILED = Lines(
     name="postfix-sasl-failed",
@@ -237,9 +252,11 @@ POSTFIX = Source(
         CONNECT,
         CLIENT,
         MESSAGE_ID,
+        QUEUED_QUOTED,
         QUEUED,
         REMOVED,
         REFUSED,
+        REFUSED_BY_MILTER,
         SASL_FAILED,
         SASL_FAILED_AGAIN,
         EXPIRED,
@@ -250,9 +267,13 @@ POSTFIX = Source(
         PLACED_ON_HOLD,
         RELEASED,
         DELETED,
+        REQUEUED,
         CANCELED,
         SUBJECT,
+        SUBJECT_INFO,
         REJECTED,
+        MILTER_REJECTED,
         DISCARDED,
+        MILTER_DISCARDED,
     ),
 )
