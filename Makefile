@@ -29,6 +29,7 @@ check: $(VENV)/.developing ## Style, types, and the map of the rooms
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.developing ## Speed and memory against pflogsumm, postfix-logsums and wc -l (LINES=5000000)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check postfix-logsums
 	@$(BIN)/python bench/bench.py $(if $(LINES),--lines $(LINES))
 
 fuzz: $(VENV)/.developing ## Fuzz the line sources with atheris (SECONDS=60)

@@ -33,7 +33,7 @@ _TICKS: Final = (
     *(_DAY * n for n in (1, 2, 7, 14, 28, 56, 112, 364)),
 )
 _UNITS: Final = ((_DAY, "day", "日"), (_HOUR, "hour", "時間"), (_MINUTE, "minute", "分"), (1, "second", "秒"))
-_MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 #: what a reader cannot see or what turns text around: controls, marks of direction, zero widths, tags, lone surrogates
 _UNSEEN = re.compile(
@@ -86,14 +86,19 @@ def timeline(incident: dict[str, Any], frame: Frame) -> str:
     height = _TOP + _BARS + _AXIS + _LANE * len(lanes)
     parts = [
         *_grid(frame, ceiling, rise, step),
-        _path("bar-incident", (_bar(frame, time, step, 0, mine, ceiling) for time, mine, _ in points if mine)),
-        _path("bar-owner", (_bar(frame, time, step, mine, own, ceiling) for time, mine, own in points if own)),
+        _path(
+            "bar-incident", (_bar(frame, (time, time + step), 0, mine / ceiling) for time, mine, _ in points if mine)
+        ),
+        _path(
+            "bar-owner",
+            (_bar(frame, (time, time + step), mine / ceiling, own / ceiling) for time, mine, own in points if own),
+        ),
         *_alarm(frame, incident, height),
         *_axis(frame),
         *(part for number, lane in enumerate(lanes) for part in _lane(frame, number, *lane)),
     ]
     return (
-        f'<svg class="timeline" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {frame.width} {height}"'
+        f'<svg class="timeline" viewBox="0 0 {frame.width} {height}"'
         f' aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
     )
 
@@ -147,16 +152,13 @@ def _scale(most: int) -> tuple[int, int]:
     return max(rise, -(-most // rise) * rise), rise
 
 
-def _height(count: int, ceiling: int) -> float:
-    return round(_BARS * count / ceiling, 1)
-
-
-def _bar(frame: Frame, time: float, step: int, below: int, count: int, ceiling: int) -> str:
-    left, right = frame.x(time), frame.x(time + step)
+def _bar(frame: Frame, stretch: tuple[float, float], below: float, share: float) -> str:
+    """Give one bar of a path; `below` and `share` are parts of the scale."""
+    left, right = frame.x(stretch[0]), frame.x(stretch[1])
     air = 1.0 if right - left > 4 else 0.3
     width = max(1.2, round(right - left - air, 1))
-    top, tall = _TOP + _BARS - _height(below + count, ceiling), max(1.5, _height(count, ceiling))
-    return f"M{left} {top:.1f}h{width}v{tall}h{-width}z"
+    top, tall = _TOP + _BARS * (1 - below - share), max(1.5, _BARS * share)
+    return f"M{left} {top:.1f}h{width}v{tall:.1f}h{-width}z"
 
 
 def _path(class_: str, pieces: Iterable[str]) -> str:
@@ -173,7 +175,7 @@ def per_step(step: int) -> dict[str, str]:
 
 def _grid(frame: Frame, ceiling: int, rise: int, step: int) -> Iterator[str]:
     for value in range(0, ceiling + 1, rise):
-        y = round(_TOP + _BARS - _height(value, ceiling), 1)
+        y = round(_TOP + _BARS * (1 - value / ceiling), 1)
         yield _line(_LEFT, y, frame.width - _RIGHT, y, "base" if value == 0 else "grid")
         yield _text(f"{value:,}", x=_LEFT - 6, y=y + 4, class_="tick", text_anchor="end")
     words = per_step(step)
@@ -183,7 +185,9 @@ def _grid(frame: Frame, ceiling: int, rise: int, step: int) -> Iterator[str]:
 def ticks(frame: Frame, room: int = 76) -> tuple[int, list[float]]:
     """Give the distance of the marks on the time axis and their moments: round local times, `room` pixels apart."""
     most = max(2, int(frame.plot // room))
-    step = next((one for one in _TICKS if frame.span / one <= most), _TICKS[-1] * math.ceil(frame.span / _TICKS[-1] / most))
+    step = next(
+        (one for one in _TICKS if frame.span / one <= most), _TICKS[-1] * math.ceil(frame.span / _TICKS[-1] / most)
+    )
     begin = datetime.fromtimestamp(frame.begin, frame.zone).replace(tzinfo=None)
     midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
     first = math.ceil((begin - midnight).total_seconds() / step)

@@ -30,9 +30,6 @@ _LONGEST: Final = 400
 _CLOSE: Final = 1 / 6
 _WIDE, _NARROW = 900, 400
 
-_MONTHS: Final = (
-    "January February March April May June July August September October November December".split()
-)
 _ISO = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 #: reasons that other rooms still give in English only
 _REASONS: Final = (
@@ -42,7 +39,10 @@ _REASONS: Final = (
         re.compile(r"(\d+) recipients that the queue manager counted have no delivery line in the log"),
         r"配送記録のない宛先が\1件あります（件数はキュー管理の記録によります）",
     ),
-    (re.compile(r"no records, where this log usually has about (\d+)"), r"通常は約\1件の記録がある時間帯に、記録がありません"),
+    (
+        re.compile(r"no records, where this log usually has about (\d+)"),
+        r"通常は約\1件の記録がある時間帯に、記録がありません",
+    ),
     (re.compile(r"; "), "。"),
 )
 
@@ -59,7 +59,6 @@ def render(view: dict[str, Any]) -> str:
         reason=_Reason(shown),
         statuses=STATUSES,
         folded=FOLDED,
-        plot=_Plot,
         every=_every(view["norm"]),
         covered=_covered(view["document"]),
         totals=_totals(view["document"]),
@@ -77,7 +76,9 @@ def _template() -> Template:
         finalize=_finalize,
     )
     environment.filters |= {"n": number, "many": many, "nats": nats, "percent": percent, "cut": cut, "hash": csp_hash}
-    environment.globals |= {"least": least, "still_open": still_open}
+    environment.globals |= {"least": least, "still_open": still_open} | {
+        draw.__name__: _safe(draw) for draw in (plot.stacked, plot.share_bar, plot.signed_bar, plot.legend_mark)
+    }
     return environment.get_template("report.html.j2")
 
 
@@ -120,7 +121,7 @@ def cut(text: object, longest: int = _LONGEST) -> str:
 
 def csp_hash(text: str) -> Markup:
     """Give the Content-Security-Policy source of an inline style or script."""
-    return Markup("'sha256-{}'").format(Markup(b64encode(sha256(text.encode()).digest()).decode()))
+    return Markup("'sha256-{}'").format(b64encode(sha256(text.encode()).digest()).decode())
 
 
 def least(incident: dict[str, Any], count: str, lang: str) -> str:
@@ -171,7 +172,11 @@ class _When:
         same = begin.date() == end.date()
         if lang == "en":
             until = self.clock(last) if same else self.full(last, lang)
-            return f"on {_day(begin, lang)} from {self.clock(first)} to {until}" if same else f"from {self.full(first, lang)} to {until}"
+            return (
+                f"on {_day(begin, lang)} from {self.clock(first)} to {until}"
+                if same
+                else f"from {self.full(first, lang)} to {until}"
+            )
         return f"{self.full(first, lang)}から{self.clock(last) if same else self.full(last, lang)}まで"
 
     def lasting(self, first: str, last: str, lang: str) -> str:
@@ -189,7 +194,7 @@ class _When:
 
 def _day(moment: datetime, lang: str) -> str:
     if lang == "en":
-        return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+        return f"{moment.day} {plot.MONTHS[moment.month - 1]} {moment.year}"
     return f"{moment.year}年{moment.month}月{moment.day}日"
 
 
@@ -209,17 +214,8 @@ class _Reason:
         return text
 
 
-class _Plot:
-    """The small drawings, ready for the template."""
-
-    @staticmethod
-    def _safe(draw: Callable[..., str]) -> Callable[..., Markup]:
-        return lambda *values: Markup(draw(*values))  # noqa: S704 - drawings escape what they show
-
-    stacked = _safe(plot.stacked)
-    share = _safe(plot.share_bar)
-    signed = _safe(plot.signed_bar)
-    mark = _safe(plot.legend_mark)
+def _safe(draw: Callable[..., str]) -> Callable[..., Markup]:
+    return lambda *values: Markup(draw(*values))  # noqa: S704 - drawings escape what they show
 
 
 def _pictures(incident: dict[str, Any], shown: tzinfo) -> dict[str, Any]:
@@ -245,9 +241,8 @@ def _pictures(incident: dict[str, Any], shown: tzinfo) -> dict[str, Any]:
 
 def _drawn(incident: dict[str, Any], begin: float, end: float, shown: tzinfo) -> tuple[Markup, Markup]:
     air = 0.02 * max(1.0, end - begin)
-    frames = (plot.Frame(begin - air, end + air, width, shown) for width in (_WIDE, _NARROW))
-    wide, narrow = (Markup(plot.timeline(incident, frame)) for frame in frames)  # noqa: S704 - drawings escape
-    return wide, narrow
+    wide, narrow = (plot.Frame(begin - air, end + air, width, shown) for width in (_WIDE, _NARROW))
+    return _safe(plot.timeline)(incident, wide), _safe(plot.timeline)(incident, narrow)
 
 
 def _places(signins: list[dict[str, Any]]) -> dict[str, int]:

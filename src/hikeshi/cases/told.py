@@ -97,7 +97,9 @@ def _document(told: Told, zone: tzinfo) -> dict[str, Any]:
                 "first": _iso(one.first, zone),
                 "last": _iso(one.last, zone),
                 "records": one.records,
-                "gaps": [{"first": _iso(gap.first, zone), "last": _iso(gap.last, zone), "why": gap.why} for gap in one.gaps],
+                "gaps": [
+                    {"first": _iso(gap.first, zone), "last": _iso(gap.last, zone), "why": gap.why} for gap in one.gaps
+                ],
             }
             for one in told.coverage
         ],
@@ -127,7 +129,7 @@ def _document(told: Told, zone: tzinfo) -> dict[str, Any]:
 
 def _incident(incident: Incident, reach: Reach, origin: Sequence[Origin], zone: tzinfo) -> dict[str, Any]:
     counts = {name: value for name, value in asdict(reach).items() if name not in ("bounds", "origin")}
-    found = {
+    return {
         "account": incident.account,
         "verdict": incident.verdict,
         "status": incident.status,
@@ -142,10 +144,8 @@ def _incident(incident: Incident, reach: Reach, origin: Sequence[Origin], zone: 
         "score": round(incident.score, 2),
         "mails_bound": round(incident.mails_bound, 2) if incident.mails_bound is not None else None,
         "origin": [asdict(one) for one in origin],
+        "bounds": {name: [one.at_least, one.at_most, one.why] for name, one in reach.bounds.items()},
     }
-    if reach.bounds:
-        found["bounds"] = {name: [one.at_least, one.at_most, one.why] for name, one in reach.bounds.items()}
-    return found
 
 
 def _places(manifest: Manifest, evidence: Sequence[tuple[int, int]]) -> list[str]:
@@ -254,7 +254,8 @@ def _view(lake: Lake, told: Told, document: dict[str, Any], zone: tzinfo) -> dic
         "org_domains": list(told.domains),
         "document": document,
         "incidents": [
-            {**shown, **_details(lake, told, number, zone)} for number, shown in enumerate(document["incidents"], start=1)
+            {**shown, **_details(lake, told, number, zone)}
+            for number, shown in enumerate(document["incidents"], start=1)
         ],
         "findings": document["findings"],
         "unknowns": _unknowns(lake, told),
@@ -266,7 +267,10 @@ _ZONE_NOTES = {
     "stated": {"en": "as the log states", "ja": "ログに記載のとおり"},
     "given": {"en": "as given with --tz", "ja": "--tz の指定による"},
     "inferred": {"en": "inferred from queue ids in the log", "ja": "ログのキューIDから推定"},
-    "assumed": {"en": "assumed: the zone of the machine that made this report", "ja": "仮定：この報告を作成した機器の時間帯"},
+    "assumed": {
+        "en": "assumed: the zone of the machine that made this report",
+        "ja": "仮定：この報告を作成した機器の時間帯",
+    },
 }
 
 
@@ -298,7 +302,8 @@ def _details(lake: Lake, told: Told, number: int, zone: tzinfo) -> dict[str, Any
         ],
         "recipients_more": max(0, told.incidents[number - 1][1].addresses - _SHOWN),
         "top_domains": [
-            {"domain": domain, "addresses": addresses, "delivered": delivered} for domain, addresses, delivered in domains
+            {"domain": domain, "addresses": addresses, "delivered": delivered}
+            for domain, addresses, delivered in domains
         ],
     }
 
@@ -356,7 +361,7 @@ def _unknowns(lake: Lake, told: Told) -> list[dict[str, str]]:
             "ja": "メールの本文：ログには大きさと宛先しかありません。受信者か送信済みフォルダーから写しを入手してください。",
         },
         {
-            "en": "Who opened a mail or followed its link: \"delivered\" means that the next server took it.",
+            "en": 'Who opened a mail or followed its link: "delivered" means that the next server took it.',
             "ja": "誰がメールを開き、リンクをたどったか：「配信済み」は相手のサーバーが受け取ったという意味です。",
         },
         {

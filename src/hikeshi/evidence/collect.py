@@ -72,6 +72,7 @@ def collect(lake: Lake, manifest: Manifest, asked: Sequence[str], reading: Readi
     flush(lake)
     assembly.finish(settled, overlapping=overlapping)
     for run in runs:
+        run.first, run.last = _span(lake, run.sealed.number)
         run.finish()
     manifest.settled = settled.isoformat()
     manifest.files = {name: list(files) for name, files in lake.files.items()}
@@ -104,6 +105,8 @@ class _Run:
     done: bool = False
     whole: bool = True
     base: tuple[int, int, int, int] = field(default=(0, 0, 0, 0))
+    first: str | None = None
+    last: str | None = None
 
     def finish(self) -> None:
         """Put counts and digests where the manifest has them.
@@ -126,6 +129,8 @@ class _Run:
                 self.base, (counts.records, counts.taken, counts.skipped, counts.set_aside), strict=True
             )
         )
+        sealed.first = min(filter(None, (sealed.first, self.first)), default=None)
+        sealed.last = max(filter(None, (sealed.last, self.last)), default=None)
         names = {*filter(None, sealed.source.split("+")), *counts.by_source}
         sealed.source = "+".join(sorted(names, key=lambda name: -counts.by_source.get(name, 0)))
 
@@ -149,6 +154,8 @@ def _start(
         manifest.inputs.append(sealed)
     else:
         sealed = known
+    if known is not None and known.last:
+        clock.resume(datetime.fromisoformat(known.last))
     sealed.zone, sealed.zone_basis, sealed.year_basis = clock.zone_name, clock.zone_basis, clock.year_basis
     setaside = SetAside(aside, sealed.number, one.path)
     intake = Intake(lake, sources, clock, sealed.number, setaside)
@@ -257,6 +264,13 @@ def _reached(lake: Lake, number: int) -> datetime:
     return found
 
 
+def _span(lake: Lake, number: int) -> tuple[str | None, str | None]:
+    """Give the times of the first and the last record that was taken of an input, ISO 8601 with offset."""
+    found = lake.one(f"SELECT min(first), max(last) FROM activity WHERE input = {number}")
+    first, last = (one.replace(tzinfo=UTC).isoformat() if isinstance(one, datetime) else None for one in found)
+    return first, last
+
+
 def _overlapping(lake: Lake) -> bool:
     """Say whether an hour that is staged was also written by another input: then records may stand twice."""
     lake.show(ACTIVITY)
@@ -288,4 +302,11 @@ def _clock(one: Input, lines: Sequence[str], reading: Reading) -> Clock:
         year, year_basis = proof[0], "inferred"
     else:
         year, year_basis = guess_year(first, latest, here), "assumed"
-    return Clock(year, here, name, basis if first else "stated", year_basis if first else "stated")
+    stated = not first and all(map(_states_zone, lines))
+    return Clock(year, here, name, "stated" if stated else basis, year_basis if first else "stated")
+
+
+def _states_zone(line: str) -> bool:
+    """Say whether a stamp with a year states its zone; true where there is no such stamp."""
+    stamp = re.match(r"(?:<\d+>(?:1 )?)?\d{4}-\d\d-\d\d[T ][0-9:.,]+(\S*)", line)
+    return stamp is None or bool(stamp[1])

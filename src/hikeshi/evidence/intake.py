@@ -7,6 +7,7 @@ lines only. Python sees whole columns, and single lines only where they are set 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ from hikeshi.evidence.reading import LONGEST_LINE, Block
 from hikeshi.evidence.redact import redact
 from hikeshi.evidence.setaside import SetAside
 from hikeshi.evidence.source import Lines, Source
-from hikeshi.evidence.stamps import Clock, Format, hours_table, likeliest
+from hikeshi.evidence.stamps import Clock, Format, hours_table, likeliest, new_years
 from hikeshi.evidence.tables import CHANGES, PIECES, READS, SIGNINS
 
 #: what line sources may fill; rows wait in `staged_…` until the lake takes them
@@ -85,13 +86,14 @@ class Intake:
         if keep is not None:
             for index in np.flatnonzero(~keep):
                 self._set_aside(data, starts, block.first, int(index) + block.first, TOO_LONG)
-            lines = lines.filter(pa.array(keep))
-        sample = data[: 64 << 10].decode("utf-8", "backslashreplace").splitlines()[:50]
-        remaining = self._take_lines(lines, likeliest(sample))
-        for record in remaining:
-            self._set_aside(data, starts, block.first, record, NO_HEAD)
-        for record, reason in self._unreadable:
-            self._set_aside(data, starts, block.first, record, reason)
+        formats = likeliest(data[: 64 << 10].decode("utf-8", "backslashreplace").splitlines()[:50])
+        for begin, end in pairwise((0, *new_years(data, starts), len(starts) - 1)):
+            part = lines.slice(begin, end - begin)
+            remaining = self._take_lines(part if keep is None else part.filter(pa.array(keep[begin:end])), formats)
+            for record in remaining:
+                self._set_aside(data, starts, block.first, record, NO_HEAD)
+            for record, reason in self._unreadable:
+                self._set_aside(data, starts, block.first, record, reason)
 
     def _take_overlong(self, block: Block) -> None:
         first = block.first != self._overlong
@@ -153,7 +155,8 @@ class Intake:
                 if(kind > 0, text, NULL) AS text,
                 CASE WHEN kind > 0 THEN {one.hour} END AS hour,
                 CASE WHEN kind > 0 THEN if(own, '', {one.host}) END AS host,
-                CASE WHEN kind > 0 THEN try_cast(substr(front, {one.minute}, 2) AS BIGINT) * 60
+                CASE WHEN kind > 0 AND substr(front, {one.minute}, 2) < '60' AND substr(front, {one.minute + 3}, 2) <= '60'
+                    THEN try_cast(substr(front, {one.minute}, 2) AS BIGINT) * 60
                     + try_cast(substr(front, {one.minute + 3}, 2) AS BIGINT) END AS second,
                 CASE WHEN kind > 0 AND substr(front, {one.minute + 5}, 1) IN ('.', ',')
                     THEN rpad(left(regexp_extract(substr(front, {one.minute + 6}, 10), '^[0-9]+'), 6), 6, '0')::BIGINT
@@ -229,7 +232,7 @@ class Intake:
             SELECT CASE {names} END AS source, host, make_timestamp(micros) AS hour, count(*),
                 min(make_timestamp(micros + second * 1000000)), max(make_timestamp(micros + second * 1000000)),
                 {self.number}
-            FROM heads JOIN hours USING (hour) WHERE kind > 0 AND micros IS NOT NULL GROUP BY ALL""")
+            FROM heads JOIN hours USING (hour) WHERE kind > 0 AND micros IS NOT NULL AND second IS NOT NULL GROUP BY ALL""")
         for kind, count in kinds.items():
             name = self.kinds[kind - 1][0].name
             self.counts.by_source[name] = self.counts.by_source.get(name, 0) + count

@@ -11,11 +11,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
+import numpy as np
+
 from hikeshi.basics.sql import literal
 
 _WORD = r"(?:([0-9A-Za-z]+): )?"
 _TAG = r" ([^\[: ]+)(?:\[([0-9]+)\])?: "
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+#: the names as numbers, sorted, and which month each is, counted from 0
+_MONTH_CODES = tuple(
+    np.array(column)
+    for column in zip(*sorted((int.from_bytes(name.encode()), place) for place, name in enumerate(_MONTHS)), strict=True)
+)
 
 # Where the text begins, from the lengths of what stands before it: `head` has groups front, tag, pid and word.
 _AFTER_HEAD = (
@@ -71,12 +78,15 @@ ISO = Format(
     host="split_part(substr(front, 12), ' ', 2)",
 )
 
+#: structured data: none, or elements one after another, whose quoted values may hold brackets
+_DATA = r'(?:-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])+)'
+
 #: the priority and the version say that it is one
 RFC5424 = Format(
     name="rfc5424",
-    head=r"^(<[0-9]+>1 [0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ [^ ]+) ([^ ]+) ([^ ]+) [^ ]+ (?:-|\[[^\]]*\]) (?:\x{FEFF})?" + _WORD,
+    head=r"^(<[0-9]+>1 [0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ [^ ]+) ([^ ]+) ([^ ]+) [^ ]+ " + _DATA + r" (?:\x{FEFF})?" + _WORD,
     front="substr(head.front, strpos(head.front, ' ') + 1)",
-    text=r"regexp_extract(line, '^<[0-9]+>1 (?:[^ ]+ ){5}(?:-|\[[^\]]*\]) (?:\x{FEFF})?(?:[0-9A-Za-z]+: )?([^\n]*)', 1)",
+    text=r"regexp_extract(line, '^<[0-9]+>1 (?:[^ ]+ ){5}" + _DATA + r" (?:\x{FEFF})?(?:[0-9A-Za-z]+: )?([^\n]*)', 1)",
     bare="line",
     hour="left(front, 13) || regexp_extract(front, '^[0-9-]+T[0-9:.]+(Z|[+-][0-9:]+)', 1)",
     minute=15,
@@ -91,6 +101,8 @@ _LONG_QUEUE_ID = re.compile(r": ([0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,})z[0-9B
 _DATED_MESSAGE_ID = re.compile(r": ([0-9A-F]{6,}): message-id=<(20\d{12})\.\1@")
 _BSD_STAMP = re.compile(r"(?:<\d+>)?([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d)")
 _QUARTER = timedelta(minutes=15)
+#: a month that drops by more than so many is New Year
+_HALF_A_YEAR = 6
 
 
 def likeliest(lines: Iterable[str]) -> tuple[Format, ...]:
@@ -127,15 +139,21 @@ def evidence_of_clock(lines: Iterable[str]) -> tuple[int, timedelta] | None:
     Gives None where there are none; the commonest answer where they differ.
     """
     votes: dict[tuple[int, timedelta], int] = {}
+    newest, new_years = 0, 0
     for line in lines:
-        stamp, born = _BSD_STAMP.match(line), _true_time(line)
-        if stamp is None or born is None:
+        stamp = _BSD_STAMP.match(line)
+        if stamp is None or stamp[1] not in _MONTHS:
             continue
-        for year in (born.year - 1, born.year, born.year + 1):
+        month = _MONTHS.index(stamp[1]) + 1
+        new_years += newest - month > _HALF_A_YEAR
+        straggler = bool(newest) and month - newest > _HALF_A_YEAR
+        newest = newest if straggler else month
+        born = _true_time(line)
+        for year in (born.year - 1, born.year, born.year + 1) if born else ():
             local = _local(stamp.groups(), year)
             offset = local - born.replace(tzinfo=None) if local else timedelta.max
             if abs(offset) <= timedelta(hours=14):
-                vote = (year, round(offset / _QUARTER) * _QUARTER)
+                vote = (year - new_years + straggler, round(offset / _QUARTER) * _QUARTER)
                 votes[vote] = votes.get(vote, 0) + 1
     return max(votes, key=lambda vote: votes[vote]) if votes else None
 
@@ -177,6 +195,12 @@ class Clock:
     _month: int = field(default=0)
     _known: dict[str, tuple[int | None, str]] = field(default_factory=dict)
 
+    def resume(self, last: datetime) -> None:
+        """Go on behind `last` (aware), the time of the last record read before."""
+        local = last.astimezone(self.zone)
+        self.year, self._month = local.year, local.month
+        self._known.clear()
+
     def hour(self, written: str) -> tuple[int | None, str]:
         """Give the microseconds since 1970 of the beginning of an hour, None if there is none, and its zone's name."""
         if written not in self._known:
@@ -186,7 +210,7 @@ class Clock:
     def _iso(self, written: str) -> tuple[int | None, str]:
         stated = written[13:].replace("Z", "+00:00")
         try:
-            hour = datetime.fromisoformat(written[:10]) + timedelta(hours=int(written[11:13]))
+            hour = datetime.fromisoformat(written[:10]).replace(hour=int(written[11:13]))
             zone = _fixed(stated) if stated else self.zone
         except ValueError:
             return None, ""
@@ -196,10 +220,11 @@ class Clock:
         month = _MONTHS.index(written[:3]) + 1 if written[:3] in _MONTHS else 0
         if not month:
             return None, ""
-        if self._month - month > 6:
+        if self._month - month > _HALF_A_YEAR:
             self.year += 1
+            self._known.clear()
         # A straggler of December behind the first lines of January is still last year's.
-        year = self.year - 1 if self._month and month - self._month > 6 else self.year
+        year = self.year - 1 if self._month and month - self._month > _HALF_A_YEAR else self.year
         if year == self.year:
             self._month = month
         local = _local((written[:3], written[4:6], written[7:9], "0", "0"), year)
@@ -243,3 +268,25 @@ def hours_table(hours: Iterable[str], clock: Clock) -> str:
         micros, zone = clock.hour(hour)
         rows.append(f"({literal(hour)}, {'NULL' if micros is None else micros}::BIGINT, {literal(zone)})")
     return ", ".join(rows)
+
+
+def new_years(data: bytes, starts: "np.ndarray[tuple[int], np.dtype[np.int32]]") -> list[int]:
+    """Give the places of lines at which RFC 3164 stamps begin another year, where the year before is half gone by.
+
+    Only then can one stamp mean two times. Such lines divide a block, so that each part has every hour once.
+    """
+    first = starts[:-1][np.diff(starts) > 3]
+    places = np.flatnonzero(np.diff(starts) > 3)
+    text = np.frombuffer(data, np.uint8).astype(np.uint32)
+    codes = text[first] << 16 | text[first + 1] << 8 | text[first + 2]
+    months = np.searchsorted(_MONTH_CODES[0], codes).clip(max=11)
+    real = _MONTH_CODES[0][months] == codes
+    months, places = _MONTH_CODES[1][months[real]], places[real]
+    drops = np.flatnonzero(months[:-1] - months[1:] > _HALF_A_YEAR) + 1
+    middles = np.flatnonzero((months > 1) & (months < 10))
+    found, last = [], 0
+    for drop in drops:
+        if np.searchsorted(middles, drop) > np.searchsorted(middles, last):
+            found.append(int(places[drop]))
+            last = drop
+    return found
