@@ -87,7 +87,10 @@ def _judge(scenario: Scenario, truth: dict, incidents: list[dict]) -> Outcome:
 
 def _overlaps(incident: dict, attacked: dict) -> bool:
     told = attacked[incident["account"]]
-    return incident["first_message_at"] <= told["last_message_at"] and incident["last_message_at"] >= told["first_message_at"]
+    return (
+        incident["first_message_at"] <= told["last_message_at"]
+        and incident["last_message_at"] >= told["first_message_at"]
+    )
 
 
 def _table(outcomes: list[Outcome]) -> Iterator[str]:
@@ -102,9 +105,17 @@ def _table(outcomes: list[Outcome]) -> Iterator[str]:
 def _row(name: str, seeds: str, rows: list[Outcome]) -> str:
     delays = sorted(delay for one in rows for delay in one.delays)
     told = f"{delays[0]}–{delays[-1]}, median {delays[len(delays) // 2]}" if delays else "–"
-    total = [sum(getattr(one, field) for one in rows) for field in ("account_days", "attacks", "found", "exact", "takeovers")]
+    total = [
+        sum(getattr(one, field) for one in rows) for field in ("account_days", "attacks", "found", "exact", "takeovers")
+    ]
     wrong = [sum(getattr(one, field) for one in rows) for field in ("false_takeovers", "honest_bulk")]
-    return f"| {name} | {seeds} | {total[0]:,} | " + " | ".join(map(str, total[1:])) + f" | {told} | " + " | ".join(map(str, wrong)) + " |"
+    return (
+        f"| {name} | {seeds} | {total[0]:,} | "
+        + " | ".join(map(str, total[1:]))
+        + f" | {told} | "
+        + " | ".join(map(str, wrong))
+        + " |"
+    )
 
 
 if __name__ == "__main__":

@@ -29,14 +29,44 @@ def main() -> None:
 
 @main.command("investigate")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("--case", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Case folder; made if missing, added to if there.")
-@click.option("--org", multiple=True, metavar="DOMAIN", help="Domain of your own; may be given again. Default: inferred.")
-@click.option("--tz", metavar="ZONE", help="Zone of stamps that state none, for example Asia/Tokyo. Default: inferred, else this machine's.")
-@click.option("--year", type=click.IntRange(1980, 2200), metavar="YYYY", help="Year of stamps that state none. Default: inferred.")
-@click.option("--directory", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.csv", help="Address list to compare the recipients with.")
+@click.option(
+    "--case",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Case folder; made if missing, added to if there.",
+)
+@click.option(
+    "--org", multiple=True, metavar="DOMAIN", help="Domain of your own; may be given again. Default: inferred."
+)
+@click.option(
+    "--tz",
+    metavar="ZONE",
+    help="Zone of stamps that state none, for example Asia/Tokyo. Default: inferred, else this machine's.",
+)
+@click.option(
+    "--year", type=click.IntRange(1980, 2200), metavar="YYYY", help="Year of stamps that state none. Default: inferred."
+)
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.csv",
+    help="Address list to compare the recipients with.",
+)
 @click.option("--account", metavar="ADDRESS", help="Look at this account only.")
-@click.option("--false-alarms", default=FALSE_ALARMS, show_default=True, metavar="N/account-days", help="How often you accept a false alarm.")
-@click.option("--as", "source", type=click.Choice([one.name for one in all_sources()]), help="Take inputs for this source instead of looking.")
+@click.option(
+    "--false-alarms",
+    default=FALSE_ALARMS,
+    show_default=True,
+    metavar="N/account-days",
+    help="How often you accept a false alarm.",
+)
+@click.option(
+    "--as",
+    "source",
+    type=click.Choice([one.name for one in all_sources()]),
+    help="Take inputs for this source instead of looking.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print incident.json on stdout.")
 @click.option("--fail-on-incident", is_flag=True, help="Exit 4 if there is an incident.")
 def _investigate(
@@ -63,7 +93,13 @@ def _investigate(
 
 @main.command("drill")
 @click.argument("name", default="founding")
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Folder for the logs, the truth and the case.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder for the logs, the truth and the case.",
+)
 @click.option("--write-only", is_flag=True, help="Write the logs and the truth; do not investigate.")
 def _drill(name: str, out: Path, *, write_only: bool) -> None:
     """Rehearse: write an invented company's logs with a takeover in them, and investigate them as a user would.

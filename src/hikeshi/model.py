@@ -137,7 +137,7 @@ def shrunk(seen: Seen, rate: Rate) -> float:
     return (seen.times + rate.weight * rate.mean) / (seen.chances + rate.weight)
 
 
-def ratio(intruder: float, owner: float, happened: bool) -> float:
+def ratio(intruder: float, owner: float, *, happened: bool = True) -> float:
     """Give ln P(what happened | intruder) − ln P(… | owner), both probabilities of `happened`, kept within LARGEST."""
     p, q = (intruder, owner) if happened else (1 - intruder, 1 - owner)
     return max(-LARGEST, min(LARGEST, math.log(p / max(q, 1e-9))))
@@ -165,14 +165,14 @@ def _place(message: Message, history: History, organisation: Organisation) -> fl
     if message.place_new is None:
         return 0.0
     if not message.place_new:
-        return ratio(INTRUDER_AT_OWNERS_PLACE, 0.99, True) if message.after_new is None else 0.0
+        return ratio(INTRUDER_AT_OWNERS_PLACE, 0.99) if message.after_new is None else 0.0
     if message.near:
         owner = max(MOVES_ON * message.roaming, shrunk(history.near_place, organisation.near_place))
     elif message.moving:
         owner = max(MOVES_ON, shrunk(history.place_after_move, organisation.place_after_move))
     else:
         owner = shrunk(history.new_place, organisation.new_place)
-    return max(0.0, ratio(INTRUDER_NEW_PLACE, owner, True))
+    return max(0.0, ratio(INTRUDER_NEW_PLACE, owner))
 
 
 def _recipients(message: Message, history: History, organisation: Organisation) -> float:
@@ -188,7 +188,7 @@ def _recipients(message: Message, history: History, organisation: Organisation) 
     intruder = max(intruder, owner)
     share = message.new / message.recipients
     choices = 1 + math.log(message.recipients)
-    return choices * (share * ratio(intruder, owner, True) + (1 - share) * ratio(intruder, owner, False))
+    return choices * (share * ratio(intruder, owner) + (1 - share) * ratio(intruder, owner, happened=False))
 
 
 def _returning(message: Message, history: History, organisation: Organisation) -> float:
@@ -197,7 +197,7 @@ def _returning(message: Message, history: History, organisation: Organisation) -
         return 0.0
     owner = shrunk(history.returns, organisation.returns)
     share = message.again / message.recipients
-    return share * ratio(INTRUDER_RETURNS, owner, True) + (1 - share) * ratio(INTRUDER_RETURNS, owner, False)
+    return share * ratio(INTRUDER_RETURNS, owner) + (1 - share) * ratio(INTRUDER_RETURNS, owner, happened=False)
 
 
 def _content(message: Message, history: History, organisation: Organisation) -> float:
@@ -206,11 +206,14 @@ def _content(message: Message, history: History, organisation: Organisation) -> 
     if message.after_repeat is None:
         intruder, owner = INTRUDER_REPEATS, shrunk(history.repeat, organisation.repeat)
     elif message.after_repeat:
-        intruder, owner = INTRUDER_KEEPS_REPEATING, shrunk(history.repeat_after_repeat, organisation.repeat_after_repeat)
+        intruder, owner = (
+            INTRUDER_KEEPS_REPEATING,
+            shrunk(history.repeat_after_repeat, organisation.repeat_after_repeat),
+        )
     else:
         intruder, owner = INTRUDER_REPEATS_AT_LAST, shrunk(history.repeat_after_other, organisation.repeat_after_other)
     owner = min(0.99, owner)
-    return ratio(max(intruder, owner), owner, message.repeats)
+    return ratio(max(intruder, owner), owner, happened=message.repeats)
 
 
 def _pace(message: Message, history: History, organisation: Organisation) -> float:
@@ -219,18 +222,18 @@ def _pace(message: Message, history: History, organisation: Organisation) -> flo
         return 0.0
     if message.after_hurry:
         owner = max(HURRIES_ON, shrunk(history.hurry_after_hurry, organisation.hurry_after_hurry))
-        return max(0.0, ratio(INTRUDER_STAYS_HURRIED, owner, True))
-    return max(0.0, ratio(INTRUDER_HURRIES, shrunk(history.hurry, organisation.hurry), True))
+        return max(0.0, ratio(INTRUDER_STAYS_HURRIED, owner))
+    return max(0.0, ratio(INTRUDER_HURRIES, shrunk(history.hurry, organisation.hurry)))
 
 
 def _many(message: Message, history: History, organisation: Organisation) -> float:
     if message.recipients < MANY or message.after_many:
         return 0.0
-    return max(0.0, ratio(INTRUDER_MANY, shrunk(history.many, organisation.many), True))
+    return max(0.0, ratio(INTRUDER_MANY, shrunk(history.many, organisation.many)))
 
 
 def _bounces(message: Message, organisation: Organisation) -> float:
-    return min(LARGEST / 2, message.bounces * max(0.0, ratio(INTRUDER_BOUNCE, organisation.bounce.mean, True)))
+    return min(LARGEST / 2, message.bounces * max(0.0, ratio(INTRUDER_BOUNCE, organisation.bounce.mean)))
 
 
 def step(score: float, llr: float) -> float:

@@ -83,7 +83,7 @@ def _told(
     domains = own_domains(lake, question.org)
     norm = weigh(lake)
     h = model.threshold(*rate, norm.mails_per_account_day)
-    found = list(incidents(lake, norm, h, question.account))
+    found = list(incidents(lake, h, question.account))
     covered = coverage(lake, manifest)
     holes = [gap for one in covered for gap in one.gaps]
     reached = reach(lake, found, holes, max((one.last for one in covered), default=None))
@@ -166,9 +166,15 @@ def _about(norm: Norm, found: Sequence[Incident], reached: Sequence[Reach]) -> l
                 incident.alarmed_at,
                 {
                     "en": f"{incident.account} sent {extent.messages:,} mails to {extent.addresses:,} addresses; "
-                    + ("somebody else had the account" if incident.verdict == "takeover" else "unusual: ask the sender"),
+                    + (
+                        "somebody else had the account" if incident.verdict == "takeover" else "unusual: ask the sender"
+                    ),
                     "ja": f"{incident.account}から{extent.addresses:,}件の宛先へ{extent.messages:,}通。"
-                    + ("別人がアカウントを使っています" if incident.verdict == "takeover" else "異例です。送信者に確認してください"),
+                    + (
+                        "別人がアカウントを使っています"
+                        if incident.verdict == "takeover"
+                        else "異例です。送信者に確認してください"
+                    ),
                 },
                 extent.messages,
             )
@@ -182,4 +188,3 @@ def _span(days: float) -> str:
 
 def _span_ja(days: float) -> str:
     return f"{days * 24:.0f}時間" if days < 2 else f"{days:.1f}日"
-

@@ -18,8 +18,15 @@ FATES = ("delivered", "bounced", "deferred", "expired", "held", "unknown")
 def investigated(company, tmp_path_factory):
     case = tmp_path_factory.mktemp("case") / "c"
     run = hikeshi(
-        "investigate", *company.logs, "--case", case, "--tz", company.truth["zone"],
-        "--directory", company.folder / "directory.csv", "--json",
+        "investigate",
+        *company.logs,
+        "--case",
+        case,
+        "--tz",
+        company.truth["zone"],
+        "--directory",
+        company.folder / "directory.csv",
+        "--json",
     )
     assert run.code == 0, run.err
     return case, json.loads(run.out)
@@ -139,11 +146,30 @@ def test_day_by_day_is_the_same_as_at_once(company, investigated, tmp_path):
     lines = b"".join(path.read_bytes() for path in company.logs).splitlines(keepends=True)
     for upto in (len(lines) // 3, len(lines) * 6 // 7, len(lines)):
         log.write_bytes(b"".join(lines[:upto]))
-        run = hikeshi("investigate", log, "--case", case, "--tz", company.truth["zone"], "--org", *company.truth["org_domains"], "--json")
+        run = hikeshi(
+            "investigate",
+            log,
+            "--case",
+            case,
+            "--tz",
+            company.truth["zone"],
+            "--org",
+            *company.truth["org_domains"],
+            "--json",
+        )
         assert run.code == 0, run.err
     (grown,) = json.loads(run.out)["incidents"]
     (whole,) = investigated[1]["incidents"]
-    for name in ("account", "verdict", "messages", "messages_before_alarm", "addresses", *FATES, "weights", "client_ips"):
+    for name in (
+        "account",
+        "verdict",
+        "messages",
+        "messages_before_alarm",
+        "addresses",
+        *FATES,
+        "weights",
+        "client_ips",
+    ):
         assert grown[name] == whole[name], name
     (one,) = json.loads(run.out)["inputs"]
     assert one["records"] == len(lines)
@@ -160,7 +186,12 @@ def test_exit_codes(company, tmp_path):
     assert nothing.code == 1
     assert "nothing to read" in nothing.err
     assert hikeshi("investigate", "--case", tmp_path / "d").code == 2
-    for option, value in (("--tz", "Mars/Base"), ("--false-alarms", "often"), ("--directory", tmp_path / "no.csv"), ("--as", "exim")):
+    for option, value in (
+        ("--tz", "Mars/Base"),
+        ("--false-alarms", "often"),
+        ("--directory", tmp_path / "no.csv"),
+        ("--as", "exim"),
+    ):
         run = hikeshi("investigate", log, "--case", tmp_path / "e", option, value)
         assert run.code == 2, option
         assert str(option) in run.err

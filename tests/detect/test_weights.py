@@ -24,7 +24,8 @@ _NAMES = {
 }
 
 _SCENARIOS = [
-    Scenario("guessed", 12, 12, seed, honest=(Traveller,), attacks=(attack(kind, day=9),)) for seed, kind in enumerate(("fast", "bcc", "many_places", "own_address", "slow"))
+    Scenario("guessed", 12, 12, seed, honest=(Traveller,), attacks=(attack(kind, day=9),))
+    for seed, kind in enumerate(("fast", "bcc", "many_places", "own_address", "slow"))
 ] + [Scenario("honest", 10, 10, 77, honest=(Newsletter, partial(Announcement, day=6)))]
 
 
@@ -76,5 +77,7 @@ def _history(row) -> History:
         "hurry_after_hurry": "stay",
         "many": "many",
     }
-    seen = {name: Seen(float(row[f"{column}_times"]), float(row[f"{column}_chances"])) for name, column in columns.items()}
+    seen = {
+        name: Seen(float(row[f"{column}_times"]), float(row[f"{column}_chances"])) for name, column in columns.items()
+    }
     return History(recipients=int(row["known_recipients"]), **seen)

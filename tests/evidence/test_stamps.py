@@ -89,13 +89,13 @@ def bsd(*stamps):
 
 
 def test_the_year_walks_over_new_year(bench):
-    lines = bsd("Dec 31 23:59:59", "Jan  1 00:00:00", "Feb 28 10:00:00", "Dec 31 23:59:59", "Jan  1 00:00:01")
+    lines = bsd("Dec 31 23:59:59", "Jan  1 00:00:00", "Feb 28 10:00:00", "Dec 30 23:59:59", "Jan  2 00:00:01")
     assert [time.isoformat() for time in times(bench, *lines, clock=clock(2024))] == [
         "2024-12-31T23:59:59",
         "2025-01-01T00:00:00",
         "2025-02-28T10:00:00",
-        "2025-12-31T23:59:59",
-        "2026-01-01T00:00:01",
+        "2025-12-30T23:59:59",
+        "2026-01-02T00:00:01",
     ]
 
 
@@ -105,7 +105,7 @@ def test_a_straggler_of_december_stays_in_its_year(bench):
     assert years == [2024, 2025, 2024, 2025, 2024]
 
 
-@pytest.mark.parametrize("size", [64, 1000, 1 << 20])
+@pytest.mark.parametrize("size", [200, 1000, 1 << 20])
 def test_a_log_of_three_years_in_one_file(bench, size):
     """The same stamp comes back every year and means another time."""
     months = ("Jan", "Apr", "Jul", "Oct", "Dec")
@@ -189,7 +189,7 @@ def long_id(moment):
             found = digits[rest] + found
         return found
 
-    return f"{base52(int(moment.timestamp()), 6)}{base52(moment.microsecond, 4)}z1abc"
+    return f"{base52(int(moment.timestamp()), 6)}{base52(moment.microsecond, 4)}z1bcd"
 
 
 def born(moment, zone):

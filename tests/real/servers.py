@@ -65,7 +65,8 @@ class MailServer:
     """A mail host with `accounts` (address → password), logging to `mail_log` and `dovecot_log` in `zone`.
 
     `filtered` puts a content filter behind the queue ("after") or before it ("before"). `main` are settings of
-    main.cf and `submission` of the submission port, for variants: a milter, long queue ids, other restrictions.
+    main.cf, `submission` of the submission port and `back` of the port where the filter hands mail back, for variants:
+    a milter, long queue ids, other restrictions.
     `forwards` are virtual aliases, `lists` the members of lists at LISTS that local(8) expands.
     """
 
@@ -79,13 +80,14 @@ class MailServer:
         xforward: bool = True,
         main: Mapping[str, str] | None = None,
         submission: Mapping[str, str] | None = None,
+        back: Mapping[str, str] | None = None,
         forwards: Mapping[str, str] | None = None,
         lists: Mapping[str, str] | None = None,
         header_checks: str = "",
     ) -> None:
         self.root, self.accounts, self.filtered = root, dict(accounts), filtered
         self.forwards, self.lists, self.header_checks = dict(forwards or {}), dict(lists or {}), header_checks
-        self.main, self.submission = dict(main or {}), dict(submission or {})
+        self.main, self.submission, self.back = dict(main or {}), dict(submission or {}), dict(back or {})
         self.etc, self.queue, self.log, self.run = (root / name for name in ("etc", "queue", "log", "dovecot"))
         self.mail_log, self.dovecot_log = self.log / "mail.log", self.log / "dovecot.log"
         self.ports = dict(
@@ -337,6 +339,7 @@ class MailServer:
             "smtpd_authorized_xforward_hosts": "127.0.0.0/8",
             "smtpd_recipient_restrictions": "permit_mynetworks,reject",
             "receive_override_options": "no_header_body_checks,no_unknown_recipient_checks,no_address_mappings,no_milters",
+            **self.back,
         }
         # Dovecot says by XCLIENT who has signed in with it, and from where.
         relay = {

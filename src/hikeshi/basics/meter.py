@@ -41,18 +41,27 @@ class Meter:
 
     def watch(self, progress: Read) -> None:
         """Show how far the reader has come."""
-        self._bar.update(self._task, completed=progress.read, records=progress.records, description=Path(progress.path).name)
+        self._bar.update(
+            self._task, completed=progress.read, records=progress.records, description=Path(progress.path).name
+        )
 
     def __enter__(self) -> Self:
         self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.stop()
 
 
 def _total(paths: Sequence[str]) -> int | None:
-    files = [file for path in paths for file in ([Path(path)] if Path(path).is_file() else Path(path).rglob("*")) if path != "-"]
+    files = [
+        file
+        for path in paths
+        for file in ([Path(path)] if Path(path).is_file() else Path(path).rglob("*"))
+        if path != "-"
+    ]
     if not files or any(file.suffix in _PACKED for file in files):
         return None
     return sum(file.stat().st_size for file in files if file.is_file())

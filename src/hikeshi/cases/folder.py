@@ -55,7 +55,9 @@ class CaseFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise CaseError(f"--case {self.path}: another hikeshi is at work in it; wait for it or use another") from error
+                raise CaseError(
+                    f"--case {self.path}: another hikeshi is at work in it; wait for it or use another"
+                ) from error
             yield
 
     @contextmanager

@@ -33,7 +33,7 @@ _TICKS: Final = (
     *(_DAY * n for n in (1, 2, 7, 14, 28, 56, 112, 364)),
 )
 _UNITS: Final = ((_DAY, "day", "日"), (_HOUR, "hour", "時間"), (_MINUTE, "minute", "分"), (1, "second", "秒"))
-_MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 #: what a reader cannot see or what turns text around: controls, marks of direction, zero widths, tags, lone surrogates
 _UNSEEN = re.compile(
@@ -217,7 +217,7 @@ def _axis(frame: Frame) -> Iterator[str]:
 
 
 def _day(local: datetime) -> tuple[str, str]:
-    return f"{local.day} {_MONTHS[local.month - 1]}", f"{local.month}月{local.day}日"
+    return f"{local.day} {MONTHS[local.month - 1]}", f"{local.month}月{local.day}日"
 
 
 def _lanes(signins: Sequence[dict[str, Any]], frame: Frame) -> list[tuple[str | int, list[dict[str, Any]]]]:

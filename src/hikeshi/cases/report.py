@@ -24,6 +24,8 @@ from hikeshi.cases import plot
 STATUSES: Final = ("delivered", "deferred", "held", "unknown", "expired", "bounced")
 #: more recipients than this are folded away at first
 FOLDED: Final = 50
+#: the view holds no more sign-ins than this: at this number some may be missing
+MOST_SIGNINS: Final = 400
 #: a text from a log is cut here: nobody reads on, and the case holds the whole
 _LONGEST: Final = 400
 #: an incident that fills less of the log than this gets a drawing of its own
@@ -37,7 +39,7 @@ _REASONS: Final = (
     (re.compile(r"the log ends while mails were still going out"), "送信が続いている途中でログが終わっています"),
     (
         re.compile(r"(\d+) recipients that the queue manager counted have no delivery line in the log"),
-        r"配送記録のない宛先が\1件あります（件数はキュー管理の記録によります）",
+        r"配信記録のない宛先が\1件あります（件数はキュー管理の記録によります）",
     ),
     (
         re.compile(r"no records, where this log usually has about (\d+)"),
@@ -59,6 +61,7 @@ def render(view: dict[str, Any]) -> str:
         reason=_Reason(shown),
         statuses=STATUSES,
         folded=FOLDED,
+        most_signins=MOST_SIGNINS,
         every=_every(view["norm"]),
         covered=_covered(view["document"]),
         totals=_totals(view["document"]),
@@ -115,7 +118,7 @@ def percent(share: float) -> str:
 
 def cut(text: object, longest: int = _LONGEST) -> str:
     """Shorten a text that nobody reads to its end, and say by how much."""
-    whole = str(text)
+    whole = "–" if text is None else str(text)
     return whole if len(whole) <= longest else f"{whole[:longest]}… (+{len(whole) - longest:,})"
 
 

@@ -29,7 +29,9 @@ def _calm(document: dict[str, Any]) -> str:
 
 def _incident(one: dict[str, Any]) -> list[str]:
     fates = ", ".join(
-        f"{one[name]:,} {name}" for name in ("delivered", "bounced", "deferred", "expired", "held", "unknown") if one[name]
+        f"{one[name]:,} {name}"
+        for name in ("delivered", "bounced", "deferred", "expired", "held", "unknown")
+        if one[name]
     )
     evidence = ", ".join(f"{each['nats']:+.1f} {each['name']}" for each in one["weights"] if each["nats"])
     hands = ", ".join(each["kind"] for each in one["hands"]) or "none: it may have been the owner"
@@ -38,8 +40,10 @@ def _incident(one: dict[str, Any]) -> list[str]:
         ("mails", f"{one['messages']:,} from {one['first_message_at']} to {one['last_message_at']}"),
         (
             "reached",
-            f"{one['addresses']:,} addresses in {one['domains']:,} domains ({one['internal']:,} internal, "
-            f"{one['outside']:,} outside)",
+            (
+                f"{one['addresses']:,} addresses in {one['domains']:,} domains "
+                f"({one['internal']:,} internal, {one['outside']:,} outside)"
+            ),
         ),
         ("fates", fates or "none shown by the log"),
         ("from", ", ".join(one["client_ips"][:6]) + (" …" if len(one["client_ips"]) > 6 else "")),

@@ -7,7 +7,7 @@ Times are shown in the zone of the evidence. Every row leads back to its record 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hikeshi.cases.entries import Finding, Incident, Origin, Reach
@@ -19,7 +19,25 @@ from hikeshi.evidence.seal import Manifest
 
 SCHEMA = "hikeshi.case/1"
 
-Norm = Any
+
+class Normal(Protocol):
+    """What was normal in this evidence: how many accounts, account-days, mails and days it was learnt from."""
+
+    @property
+    def accounts(self) -> int:
+        """Accounts that sent anything."""
+
+    @property
+    def account_days(self) -> float:
+        """Accounts times days."""
+
+    @property
+    def mails(self) -> int:
+        """Mails that they sent."""
+
+    @property
+    def days(self) -> float:
+        """Days from the first to the last of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +49,7 @@ class Told:
     incidents: Sequence[tuple[Incident, Reach, tuple[Origin, ...]]]
     findings: Sequence[Finding]
     domains: Sequence[str]
-    norm: Norm
+    norm: Normal
     threshold: float
     false_alarms: str
     account: str | None
@@ -258,7 +276,7 @@ def _view(lake: Lake, told: Told, document: dict[str, Any], zone: tzinfo) -> dic
             for number, shown in enumerate(document["incidents"], start=1)
         ],
         "findings": document["findings"],
-        "unknowns": _unknowns(lake, told),
+        "unknowns": _unknowns(lake),
         "norm": document["norm"],
     }
 
@@ -349,7 +367,7 @@ def _signins(lake: Lake, incident: Incident, zone: tzinfo) -> list[dict[str, Any
     ]
 
 
-def _unknowns(lake: Lake, told: Told) -> list[dict[str, str]]:
+def _unknowns(lake: Lake) -> list[dict[str, str]]:
     """Say what this evidence cannot show; silence here would be read as "nothing happened"."""
     unknown = [
         {

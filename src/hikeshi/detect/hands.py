@@ -7,7 +7,6 @@ are counted once: several new places are one sign.
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
 
 from hikeshi.cases.entries import Hand
 from hikeshi.evidence.lake import Lake
@@ -21,10 +20,8 @@ _ALONE = 0.7
 _FAILURES = 5
 
 
-def hands_of(
-    lake: Lake, account: str, since: datetime, places: Sequence[tuple[str, float]], *, alone: bool
-) -> list[Hand]:
-    """Give the signs of another hand for mails of `account` sent from `places` (each with its weight) from `since` on.
+def hands_of(lake: Lake, account: str, places: Sequence[tuple[str, float]], *, alone: bool) -> list[Hand]:
+    """Give the signs of another hand for mails of `account` sent from `places` (each with its weight).
 
     `alone`: the places were used for many of these mails and for nothing else.
     """
@@ -65,7 +62,7 @@ def hands_of(
                 },
             )
         )
-    if failures := _failures(lake, account, since, names):
+    if failures := _failures(lake, account, names):
         found.append(
             Hand(
                 "password guessed",
@@ -76,7 +73,7 @@ def hands_of(
                 },
             )
         )
-    if elsewhere := _elsewhere(lake, account, since, names):
+    if elsewhere := _elsewhere(lake, account, names):
         found.append(
             Hand(
                 "two places at once",
@@ -90,7 +87,7 @@ def hands_of(
     return found
 
 
-def _failures(lake: Lake, account: str, since: datetime, places: Sequence[str]) -> int:
+def _failures(lake: Lake, account: str, places: Sequence[str]) -> int:
     """Count failed tries for the account in the two days before its first sign-in or mail at `places`, if many."""
     holes = ", ".join("?" for _ in places)
     failures = lake.one(
@@ -104,7 +101,7 @@ def _failures(lake: Lake, account: str, since: datetime, places: Sequence[str]) 
     return int(str(failures)) if int(str(failures)) >= _FAILURES else 0
 
 
-def _elsewhere(lake: Lake, account: str, since: datetime, places: Sequence[str]) -> str:
+def _elsewhere(lake: Lake, account: str, places: Sequence[str]) -> str:
     """Give a long-known place from which the account sent in the hours of the incident, or ''."""
     holes = ", ".join("?" for _ in places)
     found = lake.sql.execute(
@@ -115,9 +112,9 @@ def _elsewhere(lake: Lake, account: str, since: datetime, places: Sequence[str])
         SELECT sent.place FROM sent JOIN places USING (account, place), away
         WHERE sent.account = ? AND sent.place NOT IN ({holes})
             AND sent.time BETWEEN away.begin - INTERVAL 1 HOUR AND away.until + INTERVAL 1 HOUR
-            AND places.first_seen < ?::TIMESTAMP - INTERVAL 2 DAY
+            AND places.first_seen < away.begin - INTERVAL 2 DAY
         ORDER BY sent.time LIMIT 1""",
-        [account, *places, account, *places, since.replace(tzinfo=None)],
+        [account, *places, account, *places],
     ).fetchall()
     return str(found[0][0]) if found else ""
 

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hikeshi import model
-from hikeshi.cases.entries import Hand, Incident, Verdict, Weighing
+from hikeshi.cases.entries import Incident, Verdict, Weighing
 from hikeshi.detect.hands import hands_of
-from hikeshi.detect.weights import Norm
 from hikeshi.evidence.lake import Lake
 
 Column = NDArray[Any]
@@ -61,7 +60,7 @@ class Sent:
         return self.columns[name]
 
 
-def incidents(lake: Lake, norm: Norm, h: float, only: str | None = None) -> Iterator[Incident]:
+def incidents(lake: Lake, h: float, only: str | None = None) -> Iterator[Incident]:
     """Give the incidents of a weighed lake for the threshold `h` in nats; of one account only if `only` names it."""
     alarmed = lake.sql.execute(
         "SELECT DISTINCT account FROM scored WHERE greatest(account_score, stream_score) > ? ORDER BY account", [h]
@@ -74,9 +73,7 @@ def incidents(lake: Lake, norm: Norm, h: float, only: str | None = None) -> Iter
 
 def load(lake: Lake, account: str) -> Sent:
     """Read one account's scored messages as columns."""
-    found = lake.sql.execute(
-        f"SELECT {_COLUMNS} FROM scored WHERE account = ? ORDER BY number", [account]
-    ).fetchnumpy()
+    found = lake.sql.execute(f"SELECT {_COLUMNS} FROM scored WHERE account = ? ORDER BY number", [account]).fetchnumpy()
     return Sent(account, {name: _plain(column) for name, column in found.items()})
 
 
@@ -89,7 +86,9 @@ def _plain(column: Column) -> Column:
         return column.filled(0)
     if column.dtype.kind == "O":
         # filled(None) would mean numpy's own idea of a missing object, which is '?'
-        return np.where(np.ma.getmaskarray(column), None, column.data)
+        plain = column.data.copy()
+        plain[np.ma.getmaskarray(column)] = None
+        return plain
     return column.filled()
 
 
@@ -143,7 +142,7 @@ def _incident(lake: Lake, sent: Sent, seeds: Mask, alarm: int, h: float, alarmed
     foreign = _foreign_places(lake, sent, seeds, same, alarmed)
     at_foreign = np.isin(sent.place, [place for place, _ in foreign])
     alone = at_foreign.sum() >= _ALONE and bool((seeds if same is None else same)[at_foreign].all())
-    hands = hands_of(lake, sent.account, _since(sent, seeds), [_place_hand(sent, place) for place in foreign], alone=alone)
+    hands = hands_of(lake, sent.account, [_place_hand(sent, place) for place in foreign], alone=alone)
     verdict: Verdict = "takeover" if foreign and sum(hand.nats for hand in hands) >= _OTHER_HAND else "unusual-bulk"
     members = _members(sent, seeds, same, foreign if verdict == "takeover" else [])
     if not members.any() or _peak(sent.llr[members]) <= h:
@@ -186,10 +185,6 @@ def _peak(llr: Column) -> float:
     """Give the highest score that these messages alone would reach: an incident carries its alarm by itself."""
     total = np.cumsum(llr)
     return float((total - np.minimum(0.0, np.minimum.accumulate(total))).max())
-
-
-def _since(sent: Sent, seeds: Mask) -> datetime:
-    return _aware(sent.time[seeds][0])
 
 
 def _aware(moment: np.datetime64) -> datetime:
@@ -259,7 +254,7 @@ def _others(lake: Lake, place: str, account: str, alarmed: Sequence[str]) -> int
 
 def _place_hand(sent: Sent, found: tuple[str, int]) -> tuple[str, float]:
     place, first = found
-    return place, model.ratio(model.INTRUDER_NEW_PLACE, float(sent.own_new_place[first]), True)
+    return place, model.ratio(model.INTRUDER_NEW_PLACE, float(sent.own_new_place[first]))
 
 
 def _members(sent: Sent, seeds: Mask, same: Mask | None, foreign: list[tuple[str, int]]) -> Mask:
@@ -270,8 +265,7 @@ def _members(sent: Sent, seeds: Mask, same: Mask | None, foreign: list[tuple[str
     """
     if foreign:
         places = {place for place, _ in foreign}
-        members = np.isin(sent.place, list(places))
-        return members
+        return np.isin(sent.place, list(places))
     if same is None:
         return seeds
     return same & _around(sent, seeds & same)

@@ -69,10 +69,7 @@ class Norm:
 def weigh(lake: Lake) -> Norm:
     """Weigh every message that an account handed in; give what is normal here."""
     sql = lake.sql
-    sql.execute(
-        "CREATE OR REPLACE MACRO ratio(intruder, owner, happened) AS greatest(-{0}, least({0}, "
-        "ln(if(happened, intruder, 1 - intruder) / greatest(if(happened, owner, 1 - owner), 1e-9))))".format(model.LARGEST)
-    )
+    sql.execute(_filled("ratio", {"LARGEST": model.LARGEST}))
     constants = {name: value for name, value in vars(model).items() if name.isupper()}
     for name in ("sent", "places", "visits", "repeats"):
         sql.execute(_SQL[name])
@@ -100,7 +97,9 @@ def _shrunk(name: str, rate: Rate) -> str:
 
 
 def _organisation(lake: Lake) -> Organisation:
-    found = {name: (float(times), float(chances)) for name, times, chances in lake.sql.execute(_SQL["rates"]).fetchall()}
+    found = {
+        name: (float(times), float(chances)) for name, times, chances in lake.sql.execute(_SQL["rates"]).fetchall()
+    }
     bounced, addressed = lake.one(
         "SELECT count(*) FILTER (status = 'bounced'), count(*) FROM deliveries JOIN sent USING (message_key)"
     )

@@ -1,6 +1,11 @@
 -- The weights of evidence over columns: the formulas of hikeshi/model.py, message by message.
 -- A stream is one account at one place (an IPv4 address, a /64 of IPv6). Times are UTC.
 
+-- name: ratio
+-- ln P(what happened | intruder) - ln P(… | owner), both given as probabilities of `happened`, kept within LARGEST.
+CREATE OR REPLACE MACRO ratio(intruder, owner, happened) AS greatest(-{LARGEST}, least({LARGEST},
+    ln(if(happened, intruder, 1 - intruder) / greatest(if(happened, owner, 1 - owner), 1e-9))))
+
 -- name: sent
 -- Every message that an account handed in, with its place, in order; how many recipients it had and how many of them
 -- the account had never written to. `moment` is its time in nanoseconds with its number added, so that messages of one

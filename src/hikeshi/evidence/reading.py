@@ -10,14 +10,18 @@ import bz2
 import hashlib
 import io
 import lzma
+import os
+import shutil
 import tarfile
 import tempfile
 import zipfile
 import zlib
+from calendar import timegm
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,12 +41,74 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "zst"),
     (b"PK\x03\x04", "zip"),
 )
-_INFLATERS: dict[str, Callable[[], Any]] = {
-    "gz": lambda: zlib.decompressobj(31),
-    "bz2": bz2.BZ2Decompressor,
-    "xz": lzma.LZMADecompressor,
-    "zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
+#: what of an input is looked at to tell how it is packed
+_LOOK = 512
+
+
+class _Engine:
+    """One decompressor with one manner: `decompress` gives the output in parts of bounded size."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+
+    @property
+    def eof(self) -> bool:
+        return bool(self.engine.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self.engine.unused_data)
+
+    def decompress(self, data: bytes) -> Iterator[bytes]:
+        """Decompress with bz2 and lzma, which keep what they have not got out yet."""
+        rest = data
+        while True:
+            out = self.engine.decompress(rest, _READ)
+            rest = b""
+            if out:
+                yield out
+            if self.engine.eof or self.engine.needs_input:
+                return
+
+
+class _Zlib(_Engine):
+    def decompress(self, data: bytes) -> Iterator[bytes]:
+        """Decompress with zlib, which hands back what it has not looked at yet."""
+        rest = data
+        while True:
+            out = self.engine.decompress(rest, _READ)
+            rest = self.engine.unconsumed_tail
+            if out:
+                yield out
+            if self.engine.eof or not (rest or len(out) == _READ):
+                return
+
+
+class _Zstd(_Engine):
+    def decompress(self, data: bytes) -> Iterator[bytes]:
+        """Decompress with zstandard, which cannot be held back: fed little by little. A block of it is 128 KiB."""
+        self.left = b""
+        for place in range(0, len(data), 512):
+            if out := self.engine.decompress(data[place : place + 512]):
+                yield out
+            if self.engine.eof:
+                self.left = self.engine.unused_data + data[place + 512 :]
+                return
+
+    @property
+    def unused_data(self) -> bytes:
+        return self.left
+
+
+_INFLATERS: dict[str, Callable[[], _Engine]] = {
+    "gz": lambda: _Zlib(zlib.decompressobj(31)),
+    "bz2": lambda: _Engine(bz2.BZ2Decompressor()),
+    "xz": lambda: _Engine(lzma.LZMADecompressor()),
+    "zst": lambda: _Zstd(zstandard.ZstdDecompressor().decompressobj()),
 }
+
+#: opens the bytes of an input; what goes wrong while they are read is added to the list
+Raw = Callable[[list[str]], Iterator[bytes]]
 
 
 @dataclass(slots=True)
@@ -92,7 +158,7 @@ def find(asked: Iterable[str]) -> Iterator[Input | Unreadable]:
     """Give every input behind what the user asked for: files, folders, globs, `-`, and what is packed in them."""
     for name in asked:
         if name == "-":
-            yield _standard_input()
+            yield from _standard_input()
             continue
         path = Path(name)
         found = sorted(Path().glob(name)) if not path.exists() and _is_glob(name) and not path.is_absolute() else [path]
@@ -129,35 +195,30 @@ def _file(path: Path) -> Iterator[Input | Unreadable]:
         return
     modified = datetime.fromtimestamp(stat.st_mtime, UTC)
     size = stat.st_size
-    yield from _unpacked(str(path), modified, head, lambda: _raw(path, size))
+    yield from _unpacked(str(path), modified, head, partial(_raw, path, size))
 
 
-def _raw(path: Path, size: int) -> Iterator[bytes]:
+def _raw(path: Path, size: int, problems: list[str]) -> Iterator[bytes]:
     """Read `path` as far as it went when it was found: a log that grows meanwhile is cut at a known place."""
     left = size
-    with path.open("rb") as file:
-        while left and (block := file.read(min(_READ, left))):
-            left -= len(block)
-            yield block
+    try:
+        with path.open("rb") as file:
+            while left and (block := file.read(min(_READ, left))):
+                left -= len(block)
+                yield block
+    except OSError as error:
+        problems.append(f"cannot be read on: {error.strerror}; what came before that was read")
+        return
+    if left:
+        problems.append(f"became shorter by {left} bytes while it was read; give it again")
 
 
-def _standard_input() -> Input:
+def _standard_input() -> Iterator[Input | Unreadable]:
     """Keep standard input in a private unnamed file, since it is looked at first and read afterwards."""
     spool: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the input
-    with open(0, "rb", closefd=False) as stdin:  # noqa: PTH123 - a descriptor, not a path
-        while block := stdin.read(_READ):
-            spool.write(block)
-
-    def raw() -> Iterator[bytes]:
-        spool.seek(0)
-        while block := spool.read(_READ):
-            yield block
-
-    spool.seek(0)
-    head = spool.read(512)
-    now = datetime.now(UTC)
-    packed = list(_unpacked("-", now, head, raw))
-    return packed[0] if packed and isinstance(packed[0], Input) else Input("-", now, lambda: Stream(raw()))
+    with open(0, "rb", closefd=False) as stdin:
+        shutil.copyfileobj(stdin, spool, _READ)
+    yield from _unpacked("-", datetime.now(UTC), *_slice(spool, 0, spool.tell()))
 
 
 def _packing(head: bytes) -> str:
@@ -166,37 +227,39 @@ def _packing(head: bytes) -> str:
     return next((name for magic, name in _MAGIC if head.startswith(magic)), "")
 
 
-def _unpacked(
-    path: str, modified: datetime, head: bytes, raw: Callable[[], Iterator[bytes]], depth: int = 0
-) -> Iterator[Input | Unreadable]:
+def _unpacked(path: str, modified: datetime, head: bytes, raw: Raw, depth: int = 0) -> Iterator[Input | Unreadable]:
     """Unfold `raw` until it is lines: one input for a plain or compressed file, one a member for an archive."""
     packing = _packing(head)
     if depth > 4:
         yield Unreadable(path, "packed more than four times over; unpack it first")
     elif packing in _INFLATERS:
-        inner = _peek(_inflate(raw(), packing, []))
-        if _packing(inner) and inner:
-            yield from _unpacked(path, modified, inner, lambda: _inflate(raw(), packing, []), depth + 1)
+        unpacked = partial(_unpack, raw, packing)
+        inner = _peek(unpacked([]))
+        if _packing(inner):
+            yield from _unpacked(path, modified, inner, unpacked, depth + 1)
         else:
-            yield Input(path, modified, lambda: _stream(raw, packing))
-    elif packing in ("tar", "zip"):
+            yield Input(path, modified, partial(_stream, raw, packing))
+    elif packing:
         yield from (_tar if packing == "tar" else _zip)(path, raw, depth)
     else:
-        yield Input(path, modified, lambda: Stream(raw()))
+        yield Input(path, modified, partial(_stream, raw, ""))
 
 
 def _peek(blocks: Iterator[bytes]) -> bytes:
-    try:
-        return next(blocks, b"")[:512]
-    finally:
-        if hasattr(blocks, "close"):
-            blocks.close()
+    found = b""
+    for block in blocks:
+        found += block
+        if len(found) >= _LOOK:
+            break
+    return found[:_LOOK]
 
 
-def _stream(raw: Callable[[], Iterator[bytes]], packing: str) -> Stream:
+def _stream(raw: Raw, packing: str) -> Stream:
     problems: list[str] = []
+    if not packing:
+        return Stream(raw(problems), problems)
     sealed = hashlib.sha256()
-    return Stream(_inflate(_hashed(raw(), sealed), packing, problems), problems, sealed)
+    return Stream(_inflate(_hashed(raw(problems), sealed), packing, problems), problems, sealed)
 
 
 def _hashed(raw: Iterator[bytes], digest: Any) -> Iterator[bytes]:
@@ -205,86 +268,104 @@ def _hashed(raw: Iterator[bytes], digest: Any) -> Iterator[bytes]:
         yield block
 
 
+def _unpack(raw: Raw, packing: str, problems: list[str]) -> Iterator[bytes]:
+    return _inflate(raw(problems), packing, problems)
+
+
 def _inflate(raw: Iterator[bytes], packing: str, problems: list[str]) -> Iterator[bytes]:
     """Decompress, members one after another; a truncated or damaged end gives what came before it."""
     make = _INFLATERS[packing]
-    engine, rest, begun = make(), b"", False
-    for block in raw:
-        data = rest + block
-        while data:
+    engine, begun = make(), False
+    for data in raw:
+        rest = data
+        while rest:
             begun = True
             try:
-                out = engine.decompress(data)
+                yield from engine.decompress(rest)
             except (zlib.error, OSError, lzma.LZMAError, EOFError, zstandard.ZstdError) as error:
                 problems.append(f"damaged {packing}: {error}; what could be unpacked before that was read")
+                for _ in raw:
+                    pass  # for the digest of the whole file
                 return
-            if out:
-                yield out
-            data = engine.unused_data if engine.eof else b""
+            rest = b""
             if engine.eof:
-                data = data.lstrip(b"\0")
-                engine, begun = make(), bool(data)
-        rest = b""
+                rest = engine.unused_data.lstrip(b"\0")
+                engine, begun = make(), bool(rest)
     if begun:
         problems.append(f"truncated {packing}: its end is missing; what is there was read")
 
 
-def _spool(raw: Callable[[], Iterator[bytes]]) -> BinaryIO:
+def _spool(raw: Raw, problems: list[str]) -> BinaryIO:
     spool: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who asked
-    for block in raw():
-        spool.write(block)
-    spool.seek(0)
+    spool.writelines(raw(problems))
+    spool.flush()
     return spool
 
 
-def _tar(path: str, raw: Callable[[], Iterator[bytes]], depth: int) -> Iterator[Input | Unreadable]:
-    spool = _spool(raw)
+def _tar(path: str, raw: Raw, depth: int) -> Iterator[Input | Unreadable]:
+    problems: list[str] = []
+    spool = _spool(raw, problems)
+    spool.seek(0)
     try:
         with tarfile.open(fileobj=spool, mode="r:") as archive:
-            for member in archive.getmembers():
+            for member in archive:
                 if member.isfile():
-                    place, size = member.offset_data, member.size
-                    read = _slice(spool, place, size)
-                    when = datetime.fromtimestamp(member.mtime, UTC)
-                    yield from _unpacked(f"{path}!{member.name}", when, _peek(read()), read, depth + 1)
-    except tarfile.TarError as error:
-        yield Unreadable(path, f"damaged tar: {error}; unpack by hand what can be saved")
+                    part = _slice(spool, member.offset_data, member.size)
+                    yield from _unpacked(f"{path}!{member.name}", _moment(member.mtime), *part, depth + 1)
+    except (tarfile.TarError, OSError) as error:
+        problems.append(f"damaged tar: {error}; what came before that was read")
+    for problem in problems:
+        yield Unreadable(path, problem)
 
 
-def _slice(spool: BinaryIO, place: int, size: int) -> Callable[[], Iterator[bytes]]:
-    def read() -> Iterator[bytes]:
+def _moment(seconds: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.now(UTC)
+
+
+def _slice(spool: BinaryIO, place: int, size: int) -> tuple[bytes, Raw]:
+    """Give the head and the reader of a part of `spool`; several threads may read several parts."""
+
+    def read(problems: list[str]) -> Iterator[bytes]:
         done = 0
-        while done < size:
-            spool.seek(place + done)
-            block = spool.read(min(_READ, size - done))
-            if not block:
-                return
+        while done < size and (block := os.pread(spool.fileno(), min(_READ, size - done), place + done)):
             done += len(block)
             yield block
+        if done < size:
+            problems.append("truncated tar: the end of this member is missing; what is there was read")
 
-    return read
+    spool.flush()
+    return _peek(read([])), read
 
 
-def _zip(path: str, raw: Callable[[], Iterator[bytes]], depth: int) -> Iterator[Input | Unreadable]:
-    spool = _spool(raw)
+def _zip(path: str, raw: Raw, depth: int) -> Iterator[Input | Unreadable]:
+    problems: list[str] = []
     try:
-        archive = zipfile.ZipFile(spool)
+        archive = zipfile.ZipFile(_spool(raw, problems))
+    except (zipfile.BadZipFile, ValueError, OSError) as error:
+        problems.append(f"damaged zip: {error}; unpack by hand what can be saved and give the folder")
+    else:
         for member in archive.infolist():
-            if not member.is_dir():
-                when = datetime(*member.date_time, tzinfo=UTC)
-                read = _zip_member(archive, member.filename)
-                yield from _unpacked(f"{path}!{member.filename}", when, _peek(read()), read, depth + 1)
-    except (zipfile.BadZipFile, RuntimeError, ValueError) as error:
-        yield Unreadable(path, f"damaged or locked zip: {error}; unpack it by hand and give the folder")
+            if member.flag_bits & 1:
+                yield Unreadable(f"{path}!{member.filename}", "locked with a password; unpack it and give the folder")
+            elif not member.is_dir():
+                read = partial(_zip_member, archive, member)
+                year, month, day, hour, minute, second = member.date_time
+                when = _moment(timegm((year, max(month, 1), max(day, 1), hour, minute, second)))
+                yield from _unpacked(f"{path}!{member.filename}", when, _peek(read([])), read, depth + 1)
+    for problem in problems:
+        yield Unreadable(path, problem)
 
 
-def _zip_member(archive: zipfile.ZipFile, name: str) -> Callable[[], Iterator[bytes]]:
-    def read() -> Iterator[bytes]:
-        with archive.open(name) as file:
+def _zip_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, problems: list[str]) -> Iterator[bytes]:
+    try:
+        with archive.open(member) as file:
             while block := file.read(_READ):
                 yield block
-
-    return read
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError) as error:
+        problems.append(f"damaged zip: {error}; what could be unpacked before that was read")
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ def evidence_of_clock(lines: Iterable[str]) -> tuple[int, timedelta] | None:
             continue
         month = _MONTHS.index(stamp[1]) + 1
         new_years += newest - month > _HALF_A_YEAR
-        straggler = bool(newest) and month - newest > _HALF_A_YEAR
+        straggler = (newest, month) == (1, 12)
         newest = newest if straggler else month
         born = _true_time(line)
         for year in (born.year - 1, born.year, born.year + 1) if born else ():
@@ -199,12 +199,13 @@ class Clock:
         """Go on behind `last` (aware), the time of the last record read before."""
         local = last.astimezone(self.zone)
         self.year, self._month = local.year, local.month
-        self._known.clear()
 
     def hour(self, written: str) -> tuple[int | None, str]:
         """Give the microseconds since 1970 of the beginning of an hour, None if there is none, and its zone's name."""
+        if not written[:1].isdigit():
+            return self._bsd(written)
         if written not in self._known:
-            self._known[written] = self._iso(written) if written[:1].isdigit() else self._bsd(written)
+            self._known[written] = self._iso(written)
         return self._known[written]
 
     def _iso(self, written: str) -> tuple[int | None, str]:
@@ -222,9 +223,8 @@ class Clock:
             return None, ""
         if self._month - month > _HALF_A_YEAR:
             self.year += 1
-            self._known.clear()
         # A straggler of December behind the first lines of January is still last year's.
-        year = self.year - 1 if self._month and month - self._month > _HALF_A_YEAR else self.year
+        year = self.year - 1 if (self._month, month) == (1, 12) else self.year
         if year == self.year:
             self._month = month
         local = _local((written[:3], written[4:6], written[7:9], "0", "0"), year)

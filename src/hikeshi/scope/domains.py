@@ -7,15 +7,83 @@ from hikeshi.evidence.lake import Lake
 
 #: large free-mail services, Japan's mobile carriers among them; the site's own list will differ at the edges
 FREEMAIL = frozenset(
-    """
-    126.com 163.com aol.com au.com docomo.ne.jp excite.co.jp ezweb.ne.jp fastmail.com foxmail.com free.fr gmail.com
-    gmx.at gmx.ch gmx.de gmx.net goo.jp googlemail.com hotmail.co.jp hotmail.co.uk hotmail.com hotmail.de hotmail.fr
-    hotmail.it i.softbank.jp icloud.com inbox.lv laposte.net libero.it live.com live.jp mac.com mail.com mail.goo.ne.jp
-    mail.ru me.com msn.com naver.com nifty.com orange.fr outlook.com outlook.de outlook.fr outlook.jp pm.me proton.me
-    protonmail.com qq.com rakuten.jp rediffmail.com rocketmail.com seznam.cz sina.com softbank.ne.jp t-online.de
-    tuta.io tutanota.com vodafone.ne.jp wanadoo.fr web.de wp.pl yahoo.co.in yahoo.co.jp yahoo.co.uk yahoo.com yahoo.de
-    yahoo.fr yahoo.it yahoo.ne.jp yandex.com yandex.ru ybb.ne.jp ymail.ne.jp ymail.com ymobile.ne.jp zoho.com
-    """.split()
+    {
+        "126.com",
+        "163.com",
+        "aol.com",
+        "au.com",
+        "docomo.ne.jp",
+        "excite.co.jp",
+        "ezweb.ne.jp",
+        "fastmail.com",
+        "foxmail.com",
+        "free.fr",
+        "gmail.com",
+        "gmx.at",
+        "gmx.ch",
+        "gmx.de",
+        "gmx.net",
+        "goo.jp",
+        "googlemail.com",
+        "hotmail.co.jp",
+        "hotmail.co.uk",
+        "hotmail.com",
+        "hotmail.de",
+        "hotmail.fr",
+        "hotmail.it",
+        "i.softbank.jp",
+        "icloud.com",
+        "inbox.lv",
+        "laposte.net",
+        "libero.it",
+        "live.com",
+        "live.jp",
+        "mac.com",
+        "mail.com",
+        "mail.goo.ne.jp",
+        "mail.ru",
+        "me.com",
+        "msn.com",
+        "naver.com",
+        "nifty.com",
+        "orange.fr",
+        "outlook.com",
+        "outlook.de",
+        "outlook.fr",
+        "outlook.jp",
+        "pm.me",
+        "proton.me",
+        "protonmail.com",
+        "qq.com",
+        "rakuten.jp",
+        "rediffmail.com",
+        "rocketmail.com",
+        "seznam.cz",
+        "sina.com",
+        "softbank.ne.jp",
+        "t-online.de",
+        "tuta.io",
+        "tutanota.com",
+        "vodafone.ne.jp",
+        "wanadoo.fr",
+        "web.de",
+        "wp.pl",
+        "yahoo.co.in",
+        "yahoo.co.jp",
+        "yahoo.co.uk",
+        "yahoo.com",
+        "yahoo.de",
+        "yahoo.fr",
+        "yahoo.it",
+        "yahoo.ne.jp",
+        "yandex.com",
+        "yandex.ru",
+        "ybb.ne.jp",
+        "ymail.ne.jp",
+        "ymail.com",
+        "ymobile.ne.jp",
+        "zoho.com",
+    }
 )
 
 

@@ -88,7 +88,9 @@ def _origin(store: str, entries: Sequence[str], sent: Sequence[str]) -> Origin:
     explained = [address for address in sent if address in place]
     order, chance = _order([place[address] for address in explained])
     share = len(explained) / len(sent) if sent else 0.0
-    return Origin(store, len(entries), len(explained), round(share, 4), order, chance, _says(store, share, order, chance))
+    return Origin(
+        store, len(entries), len(explained), round(share, 4), order, chance, _says(store, share, order, chance)
+    )
 
 
 def _order(places: Sequence[int]) -> tuple[float | None, float | None]:
@@ -100,7 +102,10 @@ def _order(places: Sequence[int]) -> tuple[float | None, float | None]:
 
 
 def _says(store: str, share: float, order: float | None, chance: float | None) -> dict[str, str]:
-    english, japanese = f"{store} explains {share:.0%} of the addresses", f"宛先の{share:.0%}が「{store}」に載っています"
+    english, japanese = (
+        f"{store} explains {share:.0%} of the addresses",
+        f"宛先の{share:.0%}が「{store}」に載っています",
+    )
     if order is None or chance is None:
         return {"en": english + ".", "ja": japanese + "。"}
     if abs(order) <= chance:

@@ -14,13 +14,23 @@ from hikeshi.evidence.coverage import Gap
 from hikeshi.evidence.lake import Lake
 
 _SQL = queries("hikeshi.scope", "reach.sql")
-_NOBODY = {
-    name: 0
-    for name in (
-        "addresses domains people delivered bounced deferred expired held unknown internal outside freemail"
-        " company_domains known_before"
-    ).split()
-}
+#: the columns of the query `counts`, which gives no row for an incident without recipients
+_COUNTS = (
+    "addresses",
+    "domains",
+    "people",
+    "delivered",
+    "bounced",
+    "deferred",
+    "expired",
+    "held",
+    "unknown",
+    "internal",
+    "outside",
+    "freemail",
+    "company_domains",
+    "known_before",
+)
 
 
 def reach(lake: Lake, found: Sequence[Incident], gaps: Sequence[Gap], ends: datetime | None) -> list[Reach]:
@@ -29,10 +39,13 @@ def reach(lake: Lake, found: Sequence[Incident], gaps: Sequence[Gap], ends: date
     `gaps` are the holes of the log and `ends` its end: counts that they may cut short get bounds.
     """
     sql = lake.sql
-    sql.execute("CREATE OR REPLACE TEMP TABLE incident_messages (incident INTEGER, account VARCHAR, message_key VARCHAR)")
+    sql.execute(
+        "CREATE OR REPLACE TEMP TABLE incident_messages (incident INTEGER, account VARCHAR, message_key VARCHAR)"
+    )
     for number, incident in enumerate(found, start=1):
         sql.execute(
-            "INSERT INTO incident_messages SELECT ?, ?, unnest(?)", [number, incident.account, list(incident.message_keys)]
+            "INSERT INTO incident_messages SELECT ?, ?, unnest(?)",
+            [number, incident.account, list(incident.message_keys)],
         )
     sql.execute(_SQL["recipients"])
     sql.execute(_SQL["known"])
@@ -48,7 +61,7 @@ def _rows(lake: Lake, query: str) -> list[dict[str, Any]]:
 
 
 def _reach(counts: dict[str, Any], messages: dict[str, Any], gaps: Sequence[Gap], ends: datetime | None) -> Reach:
-    numbers = {name: int(counts.get(name, 0)) for name in _NOBODY}
+    numbers: dict[str, Any] = {name: int(counts.get(name, 0)) for name in _COUNTS}
     return Reach(
         messages=int(messages["messages"]),
         client_ips=tuple(messages["client_ips"] or ()),
