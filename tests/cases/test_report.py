@@ -5,13 +5,14 @@ import base64
 import hashlib
 import re
 from datetime import datetime, timedelta
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from hikeshi.cases import report
-from hikeshi.cases.report import cut, many, nats, number, percent, render
+from hikeshi.cases.report import cut, many, nats, percent, render
 
 BUYER = "buyer@hinode-works.example"
 FIRST = datetime.fromisoformat("2020-05-08T17:05:54+09:00")
@@ -319,6 +320,431 @@ PAGES = {
     "founding": lambda: view(takeover()),
     "bulk": lambda: view(bulk()),
     "both": lambda: view(bulk(), takeover()),
-    "empty": lambda: view(),
+    "empty": view,
     "hostile": hostile,
 }
+
+
+class Page(HTMLParser):
+    """A page as its reader gets it: every text with the language that it stands in, and every tag."""
+
+    VOID = frozenset({"meta", "input", "br", "link"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.stack: list[tuple[str, dict[str, str | None], list[tuple[str, str]]]] = [("", {}, [])]
+        self.texts: list[tuple[str, str, tuple[str, ...]]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.siblings: list[list[tuple[str, str]]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.tags.append((tag, values))
+        if tag in self.VOID:
+            return
+        if values.get("lang") and tag != "html":
+            self.stack[-1][2].append((values["lang"] or "", ""))
+        self.stack.append((tag, values, []))
+
+    def handle_endtag(self, tag):
+        name, _, inside = self.stack.pop()
+        assert name == tag, f"<{name}> closed by </{tag}>"
+        if inside:
+            self.siblings.append(inside)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        if data.strip():
+            self.texts.append((data, self.lang(), tuple(entry[0] for entry in self.stack)))
+            for depth, (_, values, _) in enumerate(self.stack):
+                if values.get("lang") and depth and self.stack[depth - 1][2]:
+                    lang, text = self.stack[depth - 1][2][-1]
+                    self.stack[depth - 1][2][-1] = (lang, text + data)
+
+    def lang(self) -> str:
+        marked = [values["lang"] or "" for tag, values, _ in self.stack if "lang" in values and tag != "html"]
+        return marked[-1] if marked else ""
+
+    def words(self, lang: str) -> str:
+        """Give what a reader of one language reads, in one line."""
+        return re.sub(
+            r"\s+",
+            " ",
+            "".join(
+                text for text, own, path in self.texts if own in (lang, "") and not {"style", "script"} & set(path)
+            ),
+        )
+
+
+parsed = cache(Page)
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    return {name: render(made()) for name, made in PAGES.items()}
+
+
+@pytest.fixture(params=PAGES)
+def page(request, pages) -> str:
+    return pages[request.param]
+
+
+@pytest.fixture(params=["founding", "bulk", "both", "empty"])
+def plain(request, pages) -> Page:
+    return parsed(pages[request.param])
+
+
+def big_numbers(html: str) -> list[str]:
+    cells = re.findall(r'<dd class="big">(.*?)</dd>', html, re.DOTALL)
+    return [re.sub(r"<small>.*?</small>", "", cell).strip() for cell in cells]
+
+
+def test_page_asks_nothing_of_the_network(page):
+    for tag, values in parsed(page).tags:
+        assert tag not in {"link", "img", "iframe", "object", "embed", "base", "form", "video", "audio", "use", "image"}
+        for name in ("src", "href", "xlink:href", "action", "data", "poster", "srcset", "background"):
+            assert values.get(name, "#").startswith("#")
+    assert not re.search(r"url\s*\(|@import|https?:", page, re.IGNORECASE)
+
+
+def test_policy_allows_our_style_and_script_and_nothing_else(page):
+    policy = next(
+        values["content"] for _, values in parsed(page).tags if values.get("http-equiv") == "Content-Security-Policy"
+    )
+    allowed = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    for name in ("style", "script"):
+        (text,) = re.findall(rf"<{name}>(.*?)</{name}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert allowed.pop(f"{name}-src") == f"'sha256-{digest}'"
+    assert allowed == {"default-src": "'none'", "base-uri": "'none'", "form-action": "'none'"}
+
+
+def test_no_inline_style_or_handler_that_the_policy_would_refuse(page):
+    for _, values in parsed(page).tags:
+        assert "style" not in values
+        assert not [name for name in values if name.startswith("on")]
+
+
+def test_hostile_texts_stay_texts(pages):
+    html = pages["hostile"]
+    html.encode("utf-8")
+    assert html.count("<script") == 1
+    assert "alert(1)" in html
+    assert "<script>alert" not in html
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", html)
+    assert "⟨U+202E⟩gpj.exe⟨U+0000⟩⟨U+DCFF⟩" in html
+    assert [tag for tag, _ in parsed(html).tags].count("script") == 1
+
+
+def test_endless_texts_are_cut_and_say_so(pages):
+    assert "x" * 401 not in pages["hostile"]
+    assert cut("y" * 1000, 400) == "y" * 400 + "… (+600)"
+    assert cut("short") == "short"
+    assert cut(None) == "–"
+
+
+def test_every_sentence_stands_in_both_languages(plain):
+    loose = {
+        text
+        for text, lang, path in plain.texts
+        if not lang
+        and not {"bdi", "code", "time", "script", "style", "title"} & set(path)
+        and re.search(r"[^\W\d_]", text)
+    }
+    assert loose == set()
+
+
+def test_languages_come_in_pairs(plain):
+    assert len(plain.siblings) > 20
+    for inside in plain.siblings:
+        assert [lang for lang, _ in inside] == ["en", "ja"] * (len(inside) // 2), inside
+        for (_, en), (_, ja) in zip(inside[::2], inside[1::2], strict=True):
+            assert bool(en.strip()) == bool(ja.strip())
+
+
+def test_japanese_is_japanese(plain):
+    for text, lang, path in plain.texts:
+        if lang == "ja" and not {"bdi", "code"} & set(path) and len(re.findall(r"[A-Za-z]", text)) > 20:
+            assert re.search(r"[ぁ-んァ-ヶ一-龯]", text), text
+
+
+def test_ids_are_unique_and_all_references_hit(page):
+    tags = parsed(page).tags
+    ids = [values["id"] for _, values in tags if "id" in values]
+    assert len(ids) == len(set(ids))
+    for _, values in tags:
+        for name in ("aria-labelledby", "for"):
+            assert set((values.get(name) or "").split()) <= set(ids)
+        if (values.get("href") or "").startswith("#"):
+            assert values["href"][1:] in ids
+
+
+def test_founding_case_in_one_sentence(pages):
+    page = parsed(pages["founding"])
+    assert (
+        "Somebody other than its owner appears to have sent 1,220 mails from buyer@hinode-works.example to 1,220 addresses, "
+        "on 8 May 2020 from 17:05:54 to 19:34:53; the alarm comes with mail no. 3."
+    ) in page.words("en")
+    assert (
+        "buyer@hinode-works.example から、本来の利用者ではない第三者が、2020年5月8日 17:05:54から19:34:53までの間に、"
+        "1,220通のメールを1,220件の宛先へ送信した疑いがあります。警報が出るのは3通目です。"
+    ) in page.words("ja")
+
+
+def test_big_numbers_are_the_views(pages):
+    assert big_numbers(pages["founding"]) == ["1,220", "1,220", "299", "1,128", "14"]
+    assert big_numbers(pages["bulk"]) == ["42", "42", "40", "41", "0"]
+    assert big_numbers(pages["empty"]) == []
+
+
+def test_every_count_of_the_view_is_on_the_page():
+    counts = {
+        "messages": 2001,
+        "addresses": 2111,
+        "domains": 303,
+        "people": 2099,
+        "delivered": 1004,
+        "bounced": 505,
+        "deferred": 306,
+        "expired": 107,
+        "held": 108,
+        "unknown": 81,
+        "internal": 110,
+        "outside": 2001,
+        "freemail": 112,
+        "company_domains": 213,
+        "known_before": 114,
+    }
+    html = render(view(takeover() | counts))
+    words = parsed(html).words("en")
+    assert big_numbers(html) == ["2,001", "2,111", "303", "1,004", f"{306 + 108 + 81:,}"]
+    for status, word in (("delivered", "Delivered"), ("bounced", "Bounced"), ("expired", "Given up"), ("held", "Held")):
+        assert re.search(rf"{word}\s*{counts[status]:,}\s*{percent(counts[status] / 2111)}", words)
+    facts = dict(re.findall(r"<dt>([\d,]+)</dt><dd><span lang=\"en\">(.*?)</span>", html))
+    assert [*facts] == ["2,001", "110", "213", "112", "114", "1,997"]
+    assert "2,099 people" in words
+    assert "213 of outside organisations" in words
+    assert "306 deferred, 108 held, 81 unknown" in words
+
+
+def test_status_parts_of_the_bar_follow_the_counts(pages):
+    (bar,) = re.findall(r'<svg class="stacked".*?</svg>', pages["founding"])
+    assert re.findall(r'class="(s-\w+)"', bar) == ["s-delivered", "s-deferred", "s-bounced"]
+
+
+def test_weights_threshold_score_and_bound_are_told(pages):
+    words = parsed(pages["founding"]).words("en")
+    assert re.findall(r'<span class="nats">([+−]?[\d.]+)</span>', pages["founding"]) == [
+        *("+3.7", "+6.9", "+1.1", "+4.4", "+2.9", "0.0", "−0.4")
+    ]
+    assert "An alarm is given above 14.2 nats; the highest score here is 5,219.6." in words
+    assert "one false alarm in 100,000 account-days, which for the 80 accounts here is one in 3.4 years" in words
+    assert "No detector with this false-alarm rate can, on average, be faster than 2.4 mails; this one took 3." in words
+
+
+def test_unknown_bound_is_said_to_be_unknown(pages):
+    words = parsed(pages["bulk"]).words("en")
+    assert "How fast an alarm could be at best cannot be said here. This one took 6 mails." in words
+
+
+def test_unusual_bulk_accuses_nobody(pages):
+    words = parsed(pages["bulk"]).words("en")
+    assert "nothing says that it was not the owner" in words
+    assert "Ask the sender first" in words
+    assert "Somebody other than its owner" not in words
+    assert "suspected" not in words
+    assert "第三者が、" not in parsed(pages["bulk"]).words("ja")
+
+
+def test_uncertain_counts_say_at_least_and_why(pages):
+    page = parsed(pages["bulk"])
+    assert "at least 42 mails to at least 42 addresses" in page.words("en")
+    assert "mails: at least 42, at most not known. the log ends while mails were still going out." in page.words("en")
+    assert "少なくとも42通のメールが少なくとも42件の宛先へ" in page.words("ja")
+    assert "多くて45件です。配信記録のない宛先が3件あります" in page.words("ja")
+    assert pages["bulk"].count("<small><span") == 2
+
+
+def test_empty_view_is_calm_and_proves_nothing(pages):
+    words = parsed(pages["empty"]).words("en")
+    assert "Nothing in these logs crossed the threshold." in words
+    assert "52,110 mails sent by 80 accounts, in records from 6 Apr 2020 00:00:02 to 12 May 2020 13:10:00" in words
+    assert "This is not proof that nothing happened." in words
+
+
+def test_empty_in_every_respect_still_renders():
+    page = view() | {"unknowns": [], "findings": [], "org_domains": []}
+    page["document"] |= {"inputs": [], "coverage": []}
+    page["norm"] |= {"accounts": 0, "account_days": 0, "mails": 0, "days": 0}
+    words = parsed(render(page)).words("en")
+    assert "0 records = 0 taken + 0 skipped + 0 set aside" in words
+    assert "No open question is on record." in words
+
+
+def test_worst_incident_comes_first(pages):
+    html = pages["both"]
+    assert "2 accounts crossed the threshold" in html
+    assert html.index('id="incident-1"') < html.index('class="incident bulk" id="incident-2"')
+    assert '<a href="#incident-1"><bdi>buyer@hinode-works.example</bdi></a>' in html
+
+
+@pytest.mark.parametrize(
+    ("status", "en", "ja"),
+    [
+        ("confirmed", "Somebody other than its owner sent", "送信したことを確認しています"),
+        ("not_confirmed", "It is not confirmed that", "確認されていません"),
+        ("ruled_out", "It has been ruled out that", "可能性は否定されています"),
+        ("unknown", "It is not known whether", "分かっていません"),
+    ],
+)
+def test_headline_follows_the_status(status, en, ja):
+    page = parsed(render(view(takeover() | {"status": status})))
+    assert en in page.words("en")
+    assert ja in page.words("ja")
+
+
+def test_conservation_is_shown_and_its_breach_shouted():
+    kept, broken = view(), view()
+    broken["document"]["inputs"][0]["taken"] -= 1
+    assert "1,200,003 records = 453,612 taken + 746,388 skipped + 3 set aside" in parsed(render(kept)).words("en")
+    words = parsed(render(broken)).words("en")
+    assert "1,200,003 records ≠ 453,611 taken" in words
+    assert "Do not rely on this page." in words
+
+
+def test_inputs_problems_and_unreadable_files_are_told():
+    page = view()
+    page["document"]["inputs"][0] |= {
+        "source": None,
+        "problems": ["truncated gzip: its end is missing; what is there was read"],
+    }
+    page["document"]["unreadable"] = [{"path": "/srv/logs/locked.log", "reason": "permission denied"}]
+    shown = parsed(render(page))
+    assert page["document"]["inputs"][1]["sha256"] in shown.words("en")
+    assert "truncated gzip: its end is missing" in shown.words("en")
+    assert "gzipの圧縮データの末尾が欠けています" in shown.words("ja")
+    assert "/srv/logs/locked.log: permission denied" in shown.words("en")
+
+
+def test_gaps_stand_among_what_is_not_known_in_the_zone_of_the_page(pages):
+    assert (
+        "postfix (mx1): from 20 Apr 2020 09:00:00 to 20 Apr 2020 14:00:00. no records, where this log usually has about 812."
+    ) in parsed(pages["empty"]).words("en")
+    assert "通常は約812件の記録がある時間帯に、記録がありません" in parsed(pages["empty"]).words("ja")
+
+
+@pytest.mark.parametrize(("count", "folded"), [(50, False), (51, True)])
+def test_long_lists_are_folded(count, folded):
+    html = render(view(takeover() | {"recipients": recipients(count)}))
+    assert ('<details class="recipients">' in html) is folded
+    assert ("not printed here" in html) is folded
+    assert html.count("@partner") >= count
+
+
+def test_more_recipients_than_shown_are_announced():
+    words = parsed(render(view(takeover() | {"recipients_more": 7000}))).words("en")
+    assert "8,220 addresses" in words
+    assert "The first 1,220 stand here; 7,000 more are in recipients.csv." in words
+
+
+def test_five_thousand_recipients_all_stand_there():
+    html = render(view(takeover() | {"recipients": recipients(5000)}))
+    assert html.count("<tr><td><bdi>person") == 5000
+
+
+def test_origin_unknown_is_said(pages):
+    assert "Not known. No address book or mailbox" in parsed(pages["bulk"]).words("en")
+    words = parsed(pages["founding"]).words("en")
+    assert "Explains 1,196 of 1,220, holds 1,310. Order 0.99, by chance up to ±0.06." in words
+    assert "Explains 0 of 1,220, holds 84." in words
+
+
+def test_many_findings_are_cut_with_a_note():
+    page = view()
+    page["findings"] = page["findings"] * 201
+    words = parsed(render(page)).words("en")
+    assert words.count("2 failed sign-ins, then a success") == 200
+    assert "all 201 are in findings.csv" in words
+
+
+def test_findings_lead_back_to_their_records(pages):
+    assert "<code>mail.log.1#120331</code>, <code>mail.log.1#120340</code>" in pages["founding"]
+
+
+def test_a_full_list_of_signins_is_said_to_be_cut():
+    words = parsed(render(view(takeover() | {"signins": signins()[:1] * 400}))).words("en")
+    assert "Only the first 400 sign-ins are shown." in words
+
+
+def test_zone_without_a_name_falls_back_to_the_offset():
+    html = render(view(takeover()) | {"zone": "UTC+09:00"})
+    assert "on 8 May 2020 from 17:05:54 to 19:34:53" in parsed(html).words("en")
+
+
+def test_short_incident_gets_a_close_up_and_a_long_one_does_not(pages):
+    assert "Close up." in pages["founding"]
+    assert "Close up." not in pages["bulk"]
+    assert pages["founding"].count('<svg class="timeline"') == 4
+    assert pages["bulk"].count('<svg class="timeline"') == 2
+
+
+def test_script_free_page_shows_english_and_hides_the_filter(pages):
+    html = pages["founding"]
+    assert 'id="lang-en" checked' in html
+    assert '<html lang="en">' in html
+    assert '<div class="filter" hidden>' in html
+
+
+class TestWords:
+    def test_numbers(self):
+        assert report.number(1234567) == "1,234,567"
+        assert [many(1, "mail"), many(2, "mail"), many(2, "address", "addresses")] == [
+            "1 mail",
+            "2 mails",
+            "2 addresses",
+        ]
+
+    def test_nats(self):
+        assert [nats(3.66), nats(-0.42), nats(0.04), nats(-0.04), nats(1234.5)] == [
+            "+3.7",
+            "−0.4",
+            "0.0",
+            "0.0",
+            "+1,234.5",
+        ]
+
+    def test_shares_are_whole_only_when_they_are(self):
+        shares = [percent(share) for share in (0, 0.0004, 0.5, 0.925, 0.9996, 1)]
+        assert shares == ["0%", "<0.1%", "50%", "92.5%", ">99.9%", "100%"]
+
+    def test_spans_over_midnight_name_both_days(self):
+        when = report._When(FIRST.tzinfo)
+        later = (FIRST + timedelta(days=3, hours=18, minutes=10, seconds=13)).isoformat()
+        assert when.span(FIRST.isoformat(), later, "en") == "from 8 May 2020 17:05:54 to 12 May 2020 11:16:07"
+        assert when.span(FIRST.isoformat(), later, "ja") == "2020年5月8日 17:05:54から2020年5月12日 11:16:07まで"
+        assert when.lasting(FIRST.isoformat(), later, "en") == "3 d 18 h 10 min 13 s"
+        assert when.lasting(FIRST.isoformat(), later, "ja") == "3日18時間10分13秒"
+        assert when.lasting(later, later, "ja") == "1秒未満"
+
+    def test_missing_times_are_said(self):
+        when = report._When(FIRST.tzinfo)
+        assert [when.short(None), when.full(None, "en"), when.full(None, "ja")] == ["–", "not known", "不明"]
+
+    def test_reasons(self):
+        reason = report._Reason(FIRST.tzinfo)
+        hole = "the log has a hole from 2020-05-08T08:00:00+00:00 to 2020-05-08T09:00:00+00:00 (no records)"
+        assert reason(hole, "en") == "the log has a hole from 2020-05-08 17:00:00 to 2020-05-08 18:00:00 (no records)"
+        assert (
+            reason(hole, "ja") == "ログに2020-05-08 17:00:00から2020-05-08 18:00:00までの欠落があります（no records）"
+        )
+        assert reason({"en": "a", "ja": "い"}, "ja") == "い"
+
+    @pytest.mark.parametrize("stated", ["", "often", "0/100", "1/"])
+    def test_rate_that_is_no_rate_is_left_out(self, stated):
+        page = view(takeover())
+        page["norm"]["false_alarms"] = stated
+        assert "account-days, which" not in render(page)

@@ -67,7 +67,7 @@ class MailServer:
     `filtered` puts a content filter behind the queue ("after") or before it ("before"). `main` are settings of
     main.cf, `submission` of the submission port and `back` of the port where the filter hands mail back, for variants:
     a milter, long queue ids, other restrictions.
-    `forwards` are virtual aliases, `lists` the members of lists at LISTS that local(8) expands.
+    Sieve's redirects leave by "sendmail" or by "smtp". `forwards` are virtual aliases, `lists` the members of lists at LISTS that local(8) expands.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class MailServer:
         forwards: Mapping[str, str] | None = None,
         lists: Mapping[str, str] | None = None,
         header_checks: str = "",
+        redirects_by: str = "sendmail",
     ) -> None:
         self.root, self.accounts, self.filtered = root, dict(accounts), filtered
         self.forwards, self.lists, self.header_checks = dict(forwards or {}), dict(lists or {}), header_checks
@@ -95,6 +96,7 @@ class MailServer:
         )
         self.outside = Outside()
         self.filter = Filter(self.ports["back"], xforward=xforward)
+        self.redirects_by = redirects_by
         self._environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "MAIL_CONFIG": str(self.etc), "TZ": zone}
         self._running: list[subprocess.Popen[bytes]] = []
         self._marks = 0
@@ -372,7 +374,10 @@ class MailServer:
                 ("submission-login", "submission", "dovecot_submission"),
             )
         )
-        return _DOVECOT.format(root=self.root, relay=self.ports["relay"], listeners=listeners)
+        by_smtp = f"submission_host = 127.0.0.1:{self.ports['back']}" if self.redirects_by == "smtp" else ""
+        return _DOVECOT.format(
+            root=self.root, relay=self.ports["relay"], listeners=listeners, redirects=by_smtp
+        )
 
 
 _INTERNAL = {
@@ -436,6 +441,7 @@ submission_relay_port = {relay}
 submission_relay_trusted = yes
 recipient_delimiter = +
 sendmail_path = /usr/sbin/sendmail
+{redirects}
 protocol lmtp {{
   mail_plugins = sieve
   postmaster_address = postmaster@example.test

@@ -45,6 +45,14 @@ _REASONS: Final = (
         re.compile(r"no records, where this log usually has about (\d+)"),
         r"通常は約\1件の記録がある時間帯に、記録がありません",
     ),
+    (
+        re.compile(r"damaged (\w+): (.*?); what could be unpacked before that was read"),
+        r"\1の圧縮データが壊れています（\2）。壊れた箇所の手前までは読み取りました",
+    ),
+    (
+        re.compile(r"truncated (\w+): its end is missing; what is there was read"),
+        r"\1の圧縮データの末尾が欠けています。残っている部分は読み取りました",
+    ),
     (re.compile(r"; "), "。"),
 )
 
@@ -54,7 +62,7 @@ def render(view: dict[str, Any]) -> str:
     shown = _zone(view)
     incidents = sorted(view["incidents"], key=lambda one: str(one["verdict"]))
     pictures = [_pictures(incident, shown) for incident in incidents]
-    return _template().render(
+    page = _template().render(
         **{**view, "incidents": incidents},
         pictures=pictures,
         when=_When(shown),
@@ -66,6 +74,7 @@ def render(view: dict[str, Any]) -> str:
         covered=_covered(view["document"]),
         totals=_totals(view["document"]),
     )
+    return page.lstrip()
 
 
 @cache

@@ -17,6 +17,8 @@ _GUESSED = 3.0
 _AT_ONCE = 1.5
 #: an intruder's place sees nothing but the lure; owners on the move do other things as well, about every second time
 _ALONE = 0.7
+#: owners change their mail program rarely, and then to one that others of the house use too
+_PROGRAM = 2.0
 _FAILURES = 5
 
 
@@ -48,6 +50,17 @@ def hands_of(lake: Lake, account: str, places: Sequence[tuple[str, float]], *, a
                 {
                     "en": "nothing but these mails came from there, before or since",
                     "ja": "そこからは、これらのメール以外は前にも後にも送られていません",
+                },
+            )
+        )
+    if program := _unknown_program(lake, names):
+        found.append(
+            Hand(
+                "another program",
+                _PROGRAM,
+                {
+                    "en": f"written by a program that nobody here uses (Message-IDs end in {program})",
+                    "ja": f"社内の誰も使っていないプログラムで作成されています（Message-ID の末尾が {program}）",
                 },
             )
         )
@@ -144,3 +157,27 @@ def _never_read(lake: Lake, account: str, places: Sequence[str]) -> float:
         return 0.0
     never = 1 - int(str(reads)) / (int(str(others)) + 1)
     return round(min(3.0, max(0.0, -math.log(never))), 2)
+
+
+def _unknown_program(lake: Lake, places: Sequence[str]) -> str:
+    """Give the end of the Message-IDs of the mails from `places` if no mail from elsewhere has that shape, or ''.
+
+    The shape of a Message-ID is its punctuation and its right-hand side without digits: programs keep theirs.
+    """
+    holes = ", ".join("?" for _ in places)
+    found = lake.sql.execute(
+        f"""
+        WITH shaped AS (
+            SELECT place IN ({holes}) AS here, split_part(message_id, '@', -1) AS ending,
+                regexp_replace(regexp_replace(message_id, '@.*$', ''), '[0-9A-Za-z]+', '', 'g') || '@'
+                    || regexp_replace(lower(split_part(message_id, '@', -1)), '[0-9]+', '9', 'g') AS shape
+            FROM sent WHERE message_id IS NOT NULL
+        )
+        SELECT any_value(ending) FILTER (here) FROM shaped GROUP BY shape
+        HAVING bool_and(here) AND count(*) > 0.5 * (SELECT count(*) FROM shaped WHERE here) AND count(*) >= 3
+            AND (SELECT count(*) FROM shaped WHERE NOT here) >= 100
+            AND (SELECT count(DISTINCT shape) FROM shaped WHERE NOT here) < 0.1 * (SELECT count(*) FROM shaped WHERE NOT here)
+        LIMIT 1""",
+        list(places),
+    ).fetchall()
+    return str(found[0][0]) if found else ""

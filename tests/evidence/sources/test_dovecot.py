@@ -60,9 +60,7 @@ ELEMENTS = {
     "user=<x, rip=192.0.2.1>, method=PLAIN, rip=192.0.2.7, lip=203.0.113.2, session=<MwdHlQRh1Jt/AAAB>": {
         "account": "x, rip=192.0.2.1"
     },
-    "user=<x, rip=192.0.2.1>, rip=192.0.2.7, method=PLAIN, session=<MwdHlQRh1Jt/AAAB>": {
-        "account": "x, rip=192.0.2.1"
-    },
+    "user=<x, rip=192.0.2.1>, rip=192.0.2.7, method=PLAIN, session=<MwdHlQRh1Jt/AAAB>": {"account": "x, rip=192.0.2.1"},
     "user=<x, method=EVIL, session=<y>, rip=192.0.2.7, method=PLAIN, session=<MwdHlQRh1Jt/AAAB>": {
         "account": "x, method=evil, session=<y"
     },
@@ -158,7 +156,10 @@ def test_what_a_pop3_session_read(bench):
 
 RULES = {
     "redirect action: forwarded to <drop@evil.example>": ("rule.redirect", "drop@evil.example"),
-    "discard action: Marked message to be discarded if not explicitly delivered (discard action)": ("rule.discard", None),
+    "discard action: Marked message to be discarded if not explicitly delivered (discard action)": (
+        "rule.discard",
+        None,
+    ),
     "fileinto action: stored mail into mailbox 'RSS Feeds'": ("rule.fileinto", "RSS Feeds"),
     "fileinto action: stored mail into mailbox 'it's mine'": ("rule.fileinto", "it's mine"),
 }
@@ -182,4 +183,6 @@ def test_a_rule_at_work_on_a_mail_without_message_id(bench):
 def test_a_login_that_cannot_be_read_is_set_aside(bench):
     counts = bench.take(line("imap(no end: Disconnected: Logged out in=1 out=2"))
     assert (counts.taken, counts.skipped, counts.set_aside) == (0, 0, 1)
-    assert [row["reason"] for row in bench.aside_rows()] == ["looks like dovecot-session-ended but cannot be read as it"]
+    assert [row["reason"] for row in bench.aside_rows()] == [
+        "looks like dovecot-session-ended but cannot be read as it"
+    ]

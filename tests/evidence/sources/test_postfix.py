@@ -225,7 +225,9 @@ REASONS = {
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_reasons_with_brackets_and_commas(bench, reason):
-    row = piece(bench, "postfix/smtp", f"{Q}: to=<a@b.test>, relay={RELAY}, {TIMES}, dsn=5.1.1, status=bounced ({reason})")
+    row = piece(
+        bench, "postfix/smtp", f"{Q}: to=<a@b.test>, relay={RELAY}, {TIMES}, dsn=5.1.1, status=bounced ({reason})"
+    )
     assert row.get("reason", "") == reason
     assert row.get("other_id") == REASONS[reason]
     assert row["status"] == "bounced"
@@ -268,12 +270,18 @@ BARE = {
         f"{Q}: milter-hold: END-OF-MESSAGE from pc[192.0.2.7]: hikeshi holds this burst; from=<m@x.test> to=<l@y.test> proto=ESMTP helo=<pc>",
     ): "hold",
     ("postfix/cleanup", f"{Q}: hold: header Subject: x from pc[192.0.2.7]; from=<m@x.test> to=<l@y.test>"): "hold",
-    ("postfix/smtpd", f"{Q}: hold: RCPT from pc[192.0.2.7]: <m>: SASL login name x; from=<m@x.test> to=<l@y.test>"): "hold",
+    (
+        "postfix/smtpd",
+        f"{Q}: hold: RCPT from pc[192.0.2.7]: <m>: SASL login name x; from=<m@x.test> to=<l@y.test>",
+    ): "hold",
     (
         "postfix/cleanup",
         f"{Q}: milter-reject: END-OF-MESSAGE from pc[192.0.2.7]: 5.7.1 no; from=<m@x.test> to=<l@y.test> proto=ESMTP helo=<pc>",
     ): "rejected",
-    ("postfix/cleanup", f"{Q}: reject: header Subject: x from pc[192.0.2.7]; from=<m@x.test> to=<l@y.test>: 5.7.1 no"): "rejected",
+    (
+        "postfix/cleanup",
+        f"{Q}: reject: header Subject: x from pc[192.0.2.7]; from=<m@x.test> to=<l@y.test>: 5.7.1 no",
+    ): "rejected",
     ("postfix/cleanup", f"{Q}: discard: body x from pc[192.0.2.7]; from=<m@x.test> to=<l@y.test>"): "discarded",
     (
         "postfix/cleanup",
@@ -288,7 +296,11 @@ def test_what_happens_to_a_message(bench, tag, text):
 
 
 def test_held_before_there_is_a_queue_id(bench):
-    row = piece(bench, "postfix/smtpd", "NOQUEUE: hold: RCPT from pc[192.0.2.7]: <m>: SASL login name x; from=<m@x.test> to=<l@y.test>")
+    row = piece(
+        bench,
+        "postfix/smtpd",
+        "NOQUEUE: hold: RCPT from pc[192.0.2.7]: <m>: SASL login name x; from=<m@x.test> to=<l@y.test>",
+    )
     assert row == {"kind": "hold", "queue_id": ""}
 
 
