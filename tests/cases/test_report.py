@@ -671,13 +671,34 @@ def test_many_findings_are_cut_with_a_note():
     assert "all 201 are in findings.csv" in words
 
 
+def test_an_incident_is_not_told_again_as_a_finding():
+    page = view(takeover())
+    page["findings"] = [page["findings"][0] | {"kind": "takeover"}]
+    assert "2 failed sign-ins, then a success" not in render(page)
+    page["findings"][0]["account"] = "other@hinode-works.example"
+    assert "2 failed sign-ins, then a success" in render(page)
+
+
+def test_quicker_than_the_mean_is_explained():
+    words = parsed(render(view(takeover() | {"mails_bound": 4.1}))).words("en")
+    assert "faster than 4.1 mails; this one took 3. That is a statement about the average" in words
+
+
+def test_too_few_addresses_say_nothing_about_order():
+    few = takeover()["origin"][0] | {"addresses": 4, "order": 0.4, "order_by_chance": 1.13}
+    words = parsed(render(view(takeover() | {"origin": [few]}))).words("en")
+    assert "Too few to tell an order from chance." in words
+    assert "1.13" not in words
+
+
 def test_findings_lead_back_to_their_records(pages):
     assert "<code>mail.log.1#120331</code>, <code>mail.log.1#120340</code>" in pages["founding"]
 
 
 def test_a_full_list_of_signins_is_said_to_be_cut():
     words = parsed(render(view(takeover() | {"signins": signins()[:1] * 400}))).words("en")
-    assert "Only the first 400 sign-ins are shown." in words
+    assert "At least 400 sign-ins from 1 place" in words
+    assert "show only the first 400 sign-ins; all are in timeline.jsonl." in words
 
 
 def test_zone_without_a_name_falls_back_to_the_offset():

@@ -19,6 +19,7 @@ from hikeshi.evidence.reading import Input, Unreadable, blocks, find, peek
 
 LINES = [b"line %d %s" % (n, hashlib.sha256(b"%d" % n).hexdigest().encode()) for n in range(4000)]
 PLAIN = b"\n".join(LINES) + b"\n"
+LONG = b"".join(b"%d %s\n" % (n, hashlib.sha256(b"%d" % n).hexdigest().encode()) for n in range(20_000))
 
 
 def tar(members, mode="w"):
@@ -99,10 +100,10 @@ def test_the_digests_are_those_of_the_file_and_of_what_is_in_it(tmp_path, name):
 
 @pytest.mark.parametrize("kind", PACKERS)
 def test_truncated_gives_what_is_there_and_says_so(tmp_path, kind):
-    packed = PACKERS[kind](PLAIN * 20)
+    packed = PACKERS[kind](LONG)
     (one,) = find([str(put(tmp_path, "x", packed[: len(packed) * 2 // 3]))])
     octets, problems = read(one)
-    assert (PLAIN * 20).startswith(octets)
+    assert (LONG).startswith(octets)
     assert len(octets) > len(PLAIN)
     assert problems == [f"truncated {kind}: its end is missing; what is there was read"]
 
@@ -190,9 +191,10 @@ def test_a_locked_member_of_a_zip_is_named(tmp_path):
 
 def test_two_members_of_one_name_are_two(tmp_path):
     octets = io.BytesIO()
-    with zipfile.ZipFile(octets, "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+    with zipfile.ZipFile(octets, "w") as archive:
         archive.writestr("mail.log", b"one\n")
-        archive.writestr("mail.log", b"two\n")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("mail.log", b"two\n")
     found = [read(one)[0] for one in find([str(put(tmp_path, "x.zip", octets.getvalue()))])]
     assert found == [b"one\n", b"two\n"]
 
@@ -352,7 +354,7 @@ def test_a_line_longer_than_a_block_comes_in_parts_of_one_record(tail):
     assert b"".join(block.data for block in found) == octets
     assert {block.first for block in found if block.overlong} == {2}
     assert [block.first for block in found if not block.overlong] == ([1, 3] if tail.startswith(b"\nafter") else [1])
-    assert max(len(block.data) for block in found) <= 1300
+    assert max(len(block.data) for block in found) <= 1000 + 2 * 300
 
 
 def test_memory_is_bounded_for_a_line_of_any_length():

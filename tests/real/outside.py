@@ -4,8 +4,9 @@
 import smtplib
 import socketserver
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 _PATIENCE = 20
 
@@ -52,7 +53,7 @@ class _Talk(socketserver.StreamRequestHandler):
                     self._say("554 5.5.1 Error: no valid recipients")
                 case "DATA":
                     self._say("354 End data with <CR><LF>.<CR><LF>")
-                    envelope.data = b"".join(self._content())
+                    envelope.data = b"".join(_until_dot(self.rfile))
                     self._say(self.server.message(envelope))
                 case "QUIT":
                     self._say("221 2.0.0 Bye")
@@ -63,24 +64,24 @@ class _Talk(socketserver.StreamRequestHandler):
     def _say(self, reply: str) -> None:
         self.wfile.write(f"{reply}\r\n".encode())
 
-    def _content(self) -> Iterable[bytes]:
-        while (line := self.rfile.readline()) not in (b".\r\n", b""):
-            yield line.removeprefix(b".")
+
+def _until_dot(lines: BinaryIO) -> Iterator[bytes]:
+    while (line := lines.readline()).rstrip(b"\r\n") != b"." and line:
+        yield line.removeprefix(b".")
 
 
 def _address(rest: str) -> str:
     return rest[rest.index("<") + 1 : rest.index(">")]
 
 
-class SmtpServer(socketserver.ThreadingTCPServer):
-    """An SMTP server on a port of its own choice; what it answers is up to `recipient` and `message`."""
+class _Server(socketserver.ThreadingTCPServer):
+    """A server on a port of its own choice."""
 
     daemon_threads = True
     request_queue_size = 100
-    extensions: tuple[str, ...] = ("PIPELINING", "SIZE", "8BITMIME")
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Talk)
+    def __init__(self, handler: type[socketserver.BaseRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
         self.port = int(self.server_address[1])
         self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
 
@@ -93,6 +94,15 @@ class SmtpServer(socketserver.ThreadingTCPServer):
         self.shutdown()
         self.server_close()
         self._thread.join(_PATIENCE)
+
+
+class SmtpServer(_Server):
+    """An SMTP server; what it answers is up to `recipient` and `message`."""
+
+    extensions: tuple[str, ...] = ("PIPELINING", "SIZE", "8BITMIME")
+
+    def __init__(self) -> None:
+        super().__init__(_Talk)
 
     def recipient(self, address: str) -> str:
         """Answer RCPT."""
@@ -152,3 +162,23 @@ class Filter(SmtpServer):
             code, words = smtp.data(envelope.data)
         said = words.decode()
         return f"{code} {said[:5]} from MTA(smtp:[127.0.0.1]:{self.back}): {code} {said}"
+
+
+class Postman(_Server):
+    """Takes a mail and the arguments of sendmail from whoever may not call sendmail, and calls `sendmail` with them."""
+
+    def __init__(self, sendmail: Callable[[list[str], bytes], int]) -> None:
+        super().__init__(_Call)
+        self.sendmail = sendmail
+
+
+class _Call(socketserver.StreamRequestHandler):
+    """One call: a line of arguments, the mail, a dot; answered by the exit code."""
+
+    timeout = _PATIENCE
+    server: Postman
+
+    def handle(self) -> None:
+        arguments = self.rfile.readline().decode().split()
+        message = b"".join(_until_dot(self.rfile))
+        self.wfile.write(b"%d\n" % self.server.sendmail(arguments, message))

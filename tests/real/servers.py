@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clients import Imap, Pop3, Receipt, Sender
-from outside import Filter, Outside
+from outside import Filter, Outside, Postman
 
 PACKAGES = ("postfix", "dovecot-imapd", "dovecot-lmtpd", "dovecot-pop3d", "dovecot-sieve", "dovecot-submissiond")
 DOMAIN = "example.test"
@@ -98,6 +98,7 @@ class MailServer:
         self.filter = Filter(self.ports["back"], xforward=xforward)
         self.redirects_by = redirects_by
         self._environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "MAIL_CONFIG": str(self.etc), "TZ": zone}
+        self._postman = Postman(self._sendmail)
         self._running: list[subprocess.Popen[bytes]] = []
         self._marks = 0
 
@@ -106,8 +107,8 @@ class MailServer:
     def start(self) -> None:
         """Lay everything out and start it; returns when every port is open."""
         self._lay_out()
-        self.outside.start()
-        self.filter.start()
+        for one in (self.outside, self.filter, self._postman):
+            one.start()
         self._run("dovecot", "/usr/sbin/dovecot", "-F", "-c", str(self.etc / "dovecot.conf"))
         self._run("postfix", str(_DAEMONS / "master"), "-c", str(self.etc))
         self._wait_for("Dovecot", (self.run / "auth").exists)
@@ -120,8 +121,8 @@ class MailServer:
         for process in self._running:
             process.wait(_PATIENCE)
         self._running.clear()
-        self.outside.stop()
-        self.filter.stop()
+        for one in (self.outside, self.filter, self._postman):
+            one.stop()
 
     def _wait_for(self, what: str, met: Callable[[], bool]) -> None:
         """Wait for `met`, but not for a server that has ended."""
@@ -202,6 +203,10 @@ class MailServer:
         )
         return done.stdout + done.stderr
 
+    def _sendmail(self, arguments: list[str], message: bytes) -> int:
+        done = subprocess.run(["sendmail", *arguments], env=self._environment, input=message, check=False)
+        return done.returncode
+
     def queued(self) -> dict[str, str]:
         """Give what lies in the queue: queue id → active, incoming, deferred or hold."""
         listed = (json.loads(line) for line in self.command("postqueue", "-j").splitlines())
@@ -258,7 +263,7 @@ class MailServer:
 
     def _lay_out(self) -> None:
         self.root.chmod(0o755)
-        for folder in (self.etc, self.log, self.run, self.root / "homes", self.root / "sbin", self.queue / "pid"):
+        for folder in (self.etc, self.log, self.run, self.root / "homes", self.queue / "pid"):
             folder.mkdir(parents=True)
         _owned(self.root / "data", 0o700, "postfix")
         for name in "active bounce corrupt defer deferred flush hold incoming private saved trace".split():
@@ -267,7 +272,7 @@ class MailServer:
         _owned(self.queue / "public", 0o2710, "postfix", "postdrop")
         for account in self.accounts:
             _owned(self._home(account), 0o700, "nobody", "nogroup")
-        self._borrow_commands()
+        self._lend_sendmail()
         write = {
             "main.cf": self._main_cf(),
             "master.cf": self._master_cf(),
@@ -282,21 +287,17 @@ class MailServer:
             (self.etc / name).write_text(content)
             _aged(self.etc / name)
 
-    def _borrow_commands(self) -> None:
-        """Copy postdrop without its set-gid bit, for with it Postfix takes no configuration but that of the machine.
-
-        So Sieve can send as Debian's does, by sendmail; Dovecot's delivery is let into the group instead.
-        """
-        for name in ("postdrop", "postlog", "postqueue"):
-            shutil.copyfile(f"/usr/sbin/{name}", self.root / "sbin" / name)
-            (self.root / "sbin" / name).chmod(0o755)
+    def _lend_sendmail(self) -> None:
+        """Give Dovecot a sendmail that lets us call the real one: Postfix takes our configuration from root alone."""
+        wrapper = self.root / "sendmail"
+        wrapper.write_text(_SENDMAIL.format(port=self._postman.port))
+        wrapper.chmod(0o755)
 
     def _main_cf(self) -> str:
         settings = {
             "compatibility_level": "3.6",
             "queue_directory": self.queue,
             "data_directory": self.root / "data",
-            "command_directory": self.root / "sbin",
             "daemon_directory": _DAEMONS,
             "maillog_file": self.mail_log,
             "maillog_file_prefixes": self.root,
@@ -395,13 +396,20 @@ _INTERNAL = {
     "discard": "discard",
 }
 
+_SENDMAIL = """#!/bin/bash
+exec 3<>/dev/tcp/127.0.0.1/{port}
+{{ echo "$*"; sed 's/^\\./../'; echo .; }} >&3
+read -r code <&3
+exit "$code"
+"""
+
 _DOVECOT = """
 protocols = imap pop3 lmtp submission
 listen = 127.0.0.1
 base_dir = {root}/dovecot/run
 state_dir = {root}/dovecot/state
 log_path = {root}/log/dovecot.log
-import_environment = TZ MAIL_CONFIG={root}/etc
+import_environment = TZ
 ssl = no
 disable_plaintext_auth = no
 auth_mechanisms = plain login
@@ -421,7 +429,6 @@ userdb {{
   args = uid=nobody gid=nogroup home={root}/homes/%u
 }}
 mail_location = maildir:~/Maildir
-mail_access_groups = postdrop
 first_valid_uid = 1
 service auth {{
   unix_listener {root}/dovecot/auth {{
@@ -440,7 +447,7 @@ submission_relay_host = 127.0.0.1
 submission_relay_port = {relay}
 submission_relay_trusted = yes
 recipient_delimiter = +
-sendmail_path = /usr/sbin/sendmail
+sendmail_path = {root}/sendmail
 {redirects}
 protocol lmtp {{
   mail_plugins = sieve

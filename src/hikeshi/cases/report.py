@@ -63,7 +63,7 @@ def render(view: dict[str, Any]) -> str:
     incidents = sorted(view["incidents"], key=lambda one: str(one["verdict"]))
     pictures = [_pictures(incident, shown) for incident in incidents]
     page = _template().render(
-        **{**view, "incidents": incidents},
+        **{**view, "incidents": incidents, "findings": _others(view)},
         pictures=pictures,
         when=_When(shown),
         reason=_Reason(shown),
@@ -228,6 +228,12 @@ class _Reason:
 
 def _safe(draw: Callable[..., str]) -> Callable[..., Markup]:
     return lambda *values: Markup(draw(*values))  # noqa: S704 - drawings escape what they show
+
+
+def _others(view: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the findings that are not the incidents themselves, which the page tells at length."""
+    told = {(one["verdict"], one["account"]) for one in view["incidents"]}
+    return [one for one in view["findings"] if (one["kind"], one["account"]) not in told]
 
 
 def _pictures(incident: dict[str, Any], shown: tzinfo) -> dict[str, Any]:

@@ -5,16 +5,26 @@ So memory is bounded by what is open, a day that is added costs that day, and a 
 another ends is one message. The SQL in assembly.sql says how; this file says in which order.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from hikeshi.basics.sql import queries
 from hikeshi.evidence.lake import Lake
-from hikeshi.evidence.tables import DELIVERIES, MESSAGES, PIECES, SIGNINS
+from hikeshi.evidence.tables import DELIVERIES, KINDS, MESSAGES, PIECES, PROGRAMS, RECORD_BITS, SIGNINS
 
-_SQL = queries("hikeshi.evidence", "assembly.sql")
+def _with_bits(text: str) -> str:
+    """Write `said_any(said, ['client', …])`, any of these kinds of record, as a test of bits."""
+    return re.sub(
+        r"said_any\(said, \[([^\]]*)\]\)",
+        lambda found: f"(said & {sum(1 << KINDS.index(kind) for kind in re.findall(r'[a-z_]+', found[1]))} <> 0)",
+        text,
+    )
+
+
+_SQL = {name: _with_bits(text) for name, text in queries("hikeshi.evidence", "assembly.sql").items()}
 #: two records are the same record seen twice when all of this is equal
-_CONTENT = ", ".join(name for name in PIECES.columns if name not in ("input", "record", "zone", "tag"))
+_CONTENT = ", ".join(name for name in PIECES.columns if name not in ("place", "program"))
 _LEAVING, _STAYING = "families.leaves", "NOT families.leaves"
 
 
@@ -26,7 +36,6 @@ class Assembly:
 
     def __post_init__(self) -> None:
         self.lake.sql.execute("CREATE TEMP TABLE carried AS SELECT * FROM pieces")
-        self.lake.sql.execute("CREATE TEMP TABLE queues (host VARCHAR, prefix VARCHAR)")
 
     def fold(self, settled: datetime, *, overlapping: bool) -> None:
         """Assemble what is staged and carried; let go what is finished before `settled` (naive UTC).
@@ -51,6 +60,7 @@ class Assembly:
         self.fold(settled, overlapping=overlapping)
         lake = self.lake
         lake.replace(PIECES, "SELECT * FROM carried")
+        lake.replace(PROGRAMS, "SELECT * FROM known_programs")
         self._assemble(settled, overlapping=False)
         for table, name in ((MESSAGES, "messages"), (DELIVERIES, "deliveries"), (SIGNINS, "smtp_signins")):
             columns = ", ".join(table.columns)
@@ -64,14 +74,10 @@ class Assembly:
         sql.execute(
             "CREATE OR REPLACE TEMP VIEW fold_pieces AS SELECT * FROM staged_pieces UNION ALL BY NAME SELECT * FROM carried"
         )
-        sql.execute(
-            "INSERT INTO queues SELECT DISTINCT host, left(tag, length(tag) - length('/qmgr')) FROM fold_pieces "
-            "WHERE kind = 'queued' EXCEPT SELECT host, prefix FROM queues"
-        )
-        sql.execute(_SQL["tags"])
+        sql.execute(_SQL["servers"])
         sql.execute(f"CREATE OR REPLACE TEMP VIEW fold AS {_SQL['pieces']}")
         if overlapping:
-            sql.execute(_SQL["distinct"].format(content=_CONTENT, pieces=_SQL["pieces"]))
+            sql.execute(_SQL["distinct"].format(content=_CONTENT, pieces=_SQL["pieces"], bits=RECORD_BITS))
             self._drop_known()
         sql.execute(_SQL["lives"])
         sql.execute(
@@ -90,7 +96,8 @@ class Assembly:
             CREATE OR REPLACE TEMP VIEW fold AS
             SELECT * FROM fold_distinct AS fresh WHERE NOT EXISTS (
                 SELECT 1 FROM messages AS known
-                WHERE known.host = fresh.host AND known.instance = fresh.instance AND known.queue_id = fresh.queue_id
+                JOIN servers ON servers.host = known.host AND servers.instance = known.instance
+                WHERE servers.server = fresh.server AND known.queue_id = fresh.queue_id
                     AND fresh.time BETWEEN known.time AND known.ended AND fresh.queue_id <> ''
             )""")
 

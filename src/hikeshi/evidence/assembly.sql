@@ -2,20 +2,23 @@
 -- Works on `fold`: the pieces that wait, those carried over from before, and `settled`, the time up to which every
 -- input has been read. What is finished and older than that leaves for the lake; the rest is carried on.
 
--- name: tags
--- Every tag with its prefix (the part before the daemon) and the queue it belongs to: postfix/submission/smtpd and
--- postfix/cleanup share the queue of postfix/qmgr, unless a queue manager of that very prefix has been seen.
-CREATE OR REPLACE TEMP TABLE tags AS
-WITH seen AS (
-    SELECT DISTINCT host, tag, regexp_replace(tag, '/[^/]*$', '') AS prefix FROM fold_pieces
+-- name: servers
+-- Every program with the queue it belongs to, as a number. postfix/submission/smtpd and postfix/cleanup share the queue
+-- of postfix/qmgr, unless a queue manager of that very prefix has been seen.
+CREATE OR REPLACE TEMP TABLE servers AS
+WITH prefixed AS (
+    SELECT program, host, tag, regexp_replace(tag, '/[^/]*$', '') AS prefix FROM known_programs
+), queues AS (
+    SELECT DISTINCT host, prefix FROM prefixed WHERE tag LIKE '%qmgr'
 )
-SELECT seen.host, seen.tag, if(queues.prefix IS NULL, split_part(seen.prefix, '/', 1), seen.prefix) AS instance
-FROM seen LEFT JOIN queues USING (host, prefix)
+SELECT prefixed.program, prefixed.host, prefixed.tag,
+    if(queues.prefix IS NULL, split_part(prefixed.prefix, '/', 1), prefixed.prefix) AS instance,
+    dense_rank() OVER (ORDER BY prefixed.host, instance)::USMALLINT AS server
+FROM prefixed LEFT JOIN queues USING (host, prefix)
 
 -- name: pieces
--- Every piece with the queue it belongs to, and a place that orders records of one input.
-SELECT fold_pieces.*, tags.instance, fold_pieces.input::BIGINT * 1099511627776 + fold_pieces.record AS place
-FROM fold_pieces JOIN tags USING (host, tag)
+-- Every piece with the server whose queue it belongs to.
+SELECT fold_pieces.*, servers.server FROM fold_pieces JOIN servers USING (program)
 
 -- name: distinct
 -- One record that stands in two inputs (mail.log and mail.info, a copy made earlier) is one piece. Records that stand
@@ -23,10 +26,10 @@ FROM fold_pieces JOIN tags USING (host, tag)
 CREATE OR REPLACE TEMP TABLE fold_distinct AS
 SELECT * EXCLUDE (nth) FROM (
     SELECT *, row_number() OVER (
-        PARTITION BY {content}, instance, input ORDER BY record
+        PARTITION BY {content}, server, place >> {bits} ORDER BY place
     ) AS nth FROM ({pieces})
 )
-QUALIFY row_number() OVER (PARTITION BY {content}, instance, nth ORDER BY place) = 1
+QUALIFY row_number() OVER (PARTITION BY {content}, server, nth ORDER BY place) = 1
 
 -- name: lives
 -- Queue ids are reused: a queue id's life begins at client= or pickup, or at a Message-ID that nobody handed in (a
@@ -34,18 +37,18 @@ QUALIFY row_number() OVER (PARTITION BY {content}, instance, nth ORDER BY place)
 -- one life is possible are put in order; all others have one.
 CREATE OR REPLACE TEMP TABLE lives AS
 WITH tangled AS (
-    SELECT host, instance, queue_id FROM fold WHERE queue_id <> ''
-    GROUP BY host, instance, queue_id
+    SELECT server, queue_id FROM fold WHERE queue_id <> ''
+    GROUP BY server, queue_id
     HAVING count(*) FILTER (kind IN ('client', 'pickup')) > 1
         OR count(*) FILTER (kind = 'message_id') > 1
         OR max(time) > min(time) FILTER (kind IN ('removed', 'canceled', 'deleted')) + INTERVAL 10 SECOND
         OR min(time) < min(time) FILTER (kind IN ('client', 'pickup'))
         OR max(time) - min(time) > INTERVAL 6 DAY
 ), ordered AS (
-    SELECT host, instance, queue_id, kind, time, place,
+    SELECT server, queue_id, kind, time, place,
         lag(kind) OVER queue_order AS kind_before, lag(time) OVER queue_order AS time_before
-    FROM fold SEMI JOIN tangled USING (host, instance, queue_id)
-    WINDOW queue_order AS (PARTITION BY host, instance, queue_id ORDER BY time, place)
+    FROM fold SEMI JOIN tangled USING (server, queue_id)
+    WINDOW queue_order AS (PARTITION BY server, queue_id ORDER BY time, place)
 )
 SELECT place, sum(CASE
     WHEN kind IN ('client', 'pickup') THEN 1
@@ -53,42 +56,48 @@ SELECT place, sum(CASE
     WHEN kind_before IN ('removed', 'canceled', 'deleted', 'rejected') AND time > time_before + INTERVAL 10 SECOND THEN 1
     WHEN time > time_before + INTERVAL 6 DAY AND kind_before <> 'hold' THEN 1
     ELSE 0 END
-) OVER (PARTITION BY host, instance, queue_id ORDER BY time, place ROWS UNBOUNDED PRECEDING) AS life
+) OVER (PARTITION BY server, queue_id ORDER BY time, place ROWS UNBOUNDED PRECEDING) AS life
 FROM ordered
 
 -- name: hops
--- One row a life: what its pieces say together.
+-- One row a life: what its pieces say together. `said` has a bit for every kind of record it has.
 CREATE OR REPLACE TEMP TABLE hops AS
-SELECT
-    row_number() OVER () AS hop,
-    host, instance, queue_id, life,
-    host || '/' || instance || '/' || queue_id || '/' || epoch(min(time))::BIGINT AS message_key,
-    min(time) AS started,
-    max(time) AS ended,
-    min(place) AS place,
-    any_value(zone) AS zone,
-    max(client_ip) AS client_ip,
-    max(account) AS account,
-    max(method) AS method,
-    max(message_id) AS message_id,
-    max(subject) AS subject,
-    max(mail_from) AS mail_from,
-    max(size) AS size,
-    max(nrcpt) AS nrcpt,
-    max(other_id) FILTER (kind IN ('client', 'pickup')) AS orig_id,
-    bool_or(kind = 'client') AS from_client,
-    bool_or(kind IN ('client', 'pickup')) AS handed_in,
-    bool_or(kind = 'message_id') AS named,
-    bool_or(kind IN ('queued', 'to', 'hold', 'expired', 'removed', 'release')) AND NOT bool_or(kind = 'rejected') AS accepted,
-    bool_or(kind IN ('removed', 'canceled', 'deleted', 'rejected', 'discarded')) AS closed,
-    bool_or(kind = 'expired') AS expired,
-    bool_or(kind = 'deleted') AS deleted,
-    coalesce(arg_max(kind, place) FILTER (kind IN ('hold', 'release', 'removed', 'deleted')) = 'hold', false) AS held,
-    max(pid) FILTER (kind = 'client') AS pid,
-    max(tag) FILTER (kind = 'client') AS tag,
-    max(place) FILTER (kind = 'client') AS client_place
-FROM lived WHERE queue_id <> ''
-GROUP BY host, instance, queue_id, life
+WITH told AS (
+    SELECT
+        server, queue_id, life,
+        min(time) AS started,
+        max(time) AS ended,
+        min(place) AS place,
+        any_value(client_ip) AS client_ip,
+        any_value(account) AS account,
+        any_value(method) AS method,
+        any_value(message_id) AS message_id,
+        any_value(subject) AS subject,
+        any_value(mail_from) AS mail_from,
+        any_value(size) AS size,
+        any_value(nrcpt) AS nrcpt,
+        any_value(other_id) FILTER (kind IN ('client', 'pickup')) AS orig_id,
+        bit_or(1 << enum_code(kind)::INTEGER) AS said,
+        max(place) FILTER (kind IN ('hold')) AS hold_place,
+        max(place) FILTER (kind IN ('release', 'removed', 'deleted')) AS release_place,
+        any_value(pid) FILTER (kind = 'client') AS pid,
+        any_value(program) FILTER (kind = 'client') AS program,
+        max(place) FILTER (kind = 'client') AS client_place
+    FROM lived WHERE queue_id <> ''
+    GROUP BY server, queue_id, life
+)
+SELECT told.*, row_number() OVER () AS hop,
+    servers.host, servers.instance,
+    servers.host || '/' || servers.instance || '/' || queue_id || '/' || epoch(started)::BIGINT AS message_key,
+    said_any(said, ['client']) AS from_client,
+    said_any(said, ['client', 'pickup']) AS handed_in,
+    said_any(said, ['message_id']) AS named,
+    said_any(said, ['queued', 'to', 'hold', 'expired', 'removed', 'release']) AND NOT said_any(said, ['rejected']) AS accepted,
+    said_any(said, ['removed', 'canceled', 'deleted', 'rejected', 'discarded']) AS closed,
+    said_any(said, ['expired']) AS expired,
+    said_any(said, ['deleted']) AS deleted,
+    coalesce(hold_place > coalesce(release_place, 0), false) AS held
+FROM told JOIN (SELECT DISTINCT server, host, instance FROM servers) AS servers USING (server)
 
 -- name: fates
 -- One row a life and address: the last attempt tells the fate.
@@ -102,7 +111,7 @@ SELECT
     arg_max(lived.place, (lived.time, lived.place)) AS place,
     arg_max(struct_pack(status := lived.status, dsn := lived.dsn, relay := lived.relay, reason := lived.reason,
         orig_to := lived.orig_to, other_id := lived.other_id), (lived.time, lived.place)) AS told
-FROM lived JOIN hops USING (host, instance, queue_id, life)
+FROM lived JOIN hops USING (server, queue_id, life)
 WHERE lived.kind = 'to' AND lived.address <> ''
 GROUP BY hops.hop, lived.address
 
@@ -150,15 +159,15 @@ GROUP BY root
 -- The SMTP connection of every authenticated message: the last connect of that process before it in the same input.
 CREATE OR REPLACE TEMP TABLE sessions AS
 WITH clients AS (
-    SELECT hop, host, tag, pid, started, client_place AS place FROM hops WHERE account IS NOT NULL
+    SELECT hop, host, program, pid, started, client_place AS place FROM hops WHERE account IS NOT NULL
 ), connects AS (
-    SELECT host, tag, pid, place, time FROM fold WHERE kind = 'connect'
+    SELECT program, pid, place, time FROM fold WHERE kind = 'connect'
 )
 SELECT clients.hop,
     clients.host || '/' || clients.pid || '/' || strftime(coalesce(connects.time, clients.started), '%Y-%m-%dT%H:%M:%SZ')
         || coalesce('/' || (connects.place % 1099511627776), '') AS session
 FROM clients ASOF LEFT JOIN connects
-    ON clients.host = connects.host AND clients.tag = connects.tag AND clients.pid = connects.pid
+    ON clients.program = connects.program AND clients.pid = connects.pid
     AND clients.place >= connects.place
 
 -- name: messages
@@ -182,12 +191,13 @@ SELECT
         WHEN NOT hops.handed_in AND NOT hops.named AND NOT families.closed THEN 'both'
         WHEN NOT hops.handed_in AND NOT hops.named THEN 'start'
         WHEN NOT families.closed THEN 'end' END AS cut,
-    hops.host, hops.instance, hops.queue_id, hops.zone,
+    hops.host, hops.instance, hops.queue_id, zones.zone,
     hops.place // 1099511627776 AS input,
     hops.place % 1099511627776 AS record
 FROM families
 JOIN hops ON hops.hop = families.root
 LEFT JOIN sessions ON sessions.hop = families.root
+LEFT JOIN zones ON zones.input = hops.place >> 40
 WHERE (hops.accepted OR NOT families.closed) AND {which}
 
 -- name: deliveries
@@ -223,7 +233,7 @@ SELECT
             WHEN 'undeliverable' THEN 'bounced' ELSE 'unknown' END
         END AS status,
     fate.final.told.dsn AS dsn, fate.final.told.relay AS relay, fate.final.told.reason AS reason,
-    fate.first_time, fate.time, fate.attempts, hops.zone,
+    fate.first_time, fate.time, fate.attempts, zones.zone,
     fate.final.place // 1099511627776 AS input,
     fate.final.place % 1099511627776 AS record
 FROM (
@@ -237,6 +247,7 @@ FROM (
 ) AS fate
 JOIN families ON families.root = fate.root
 JOIN hops ON hops.hop = fate.root
+LEFT JOIN zones ON zones.input = fate.final.place >> 40
 WHERE hops.accepted AND {which}
 
 -- name: refusals
@@ -245,24 +256,26 @@ SELECT time, time AS ended, host || '/' || tag || '/NOQUEUE/' || place AS messag
     client_ip, 1 AS nrcpt, 'refused' AS direction, false AS accepted, false AS held, host, instance, queue_id, zone,
     place // 1099511627776 AS input, place % 1099511627776 AS record,
     NULL AS message_id, NULL AS session, NULL AS method, NULL AS size, reason AS subject, NULL AS fingerprint, NULL AS cut
-FROM fold WHERE kind = 'refused'
+FROM fold JOIN servers USING (program, server) LEFT JOIN zones ON zones.input = place >> 40
+WHERE kind = 'refused'
 
 -- name: smtp_signins
 -- Postfix names the authenticated account on every message; a sign-in is the first of them in a connection.
 SELECT min(hops.started) AS time, hops.account, any_value(hops.client_ip) AS ip, NULL AS user_agent, 'smtp' AS protocol,
-    'success' AS outcome, sessions.session, any_value(hops.method) AS method, 1 AS tries, any_value(hops.zone) AS zone,
+    'success' AS outcome, sessions.session, any_value(hops.method) AS method, 1 AS tries, any_value(zones.zone) AS zone,
     min(hops.place) // 1099511627776 AS input, min(hops.place) % 1099511627776 AS record
 FROM families JOIN hops ON hops.hop = families.root JOIN sessions ON sessions.hop = families.root
+LEFT JOIN zones ON zones.input = hops.place >> 40
 WHERE {which} AND hops.account IS NOT NULL
 GROUP BY hops.account, sessions.session
 
 -- name: carried
 -- The pieces that are carried on: those of families that stay, and the last connect of every server process.
 WITH staying AS (
-    SELECT host, instance, queue_id, life FROM families JOIN roots USING (root) JOIN hops USING (hop) WHERE NOT leaves
+    SELECT server, queue_id, life FROM families JOIN roots USING (root) JOIN hops USING (hop) WHERE NOT leaves
 ), connected AS (
-    SELECT max(place) AS place FROM fold WHERE kind = 'connect' GROUP BY host, tag, pid
+    SELECT max(place) AS place FROM fold WHERE kind = 'connect' GROUP BY program, pid
 )
-SELECT lived.* EXCLUDE (instance, place, life) FROM lived SEMI JOIN staying USING (host, instance, queue_id, life)
+SELECT lived.* EXCLUDE (server, life) FROM lived SEMI JOIN staying USING (server, queue_id, life)
 UNION ALL BY NAME
-SELECT fold.* EXCLUDE (instance, place) FROM fold SEMI JOIN connected USING (place)
+SELECT fold.* EXCLUDE (server) FROM fold SEMI JOIN connected USING (place)

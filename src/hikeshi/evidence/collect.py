@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hikeshi.basics.zones import machine_zone, zone
-from hikeshi.evidence import seal
+from hikeshi.evidence import seal, setaside
 from hikeshi.evidence.assembly import Assembly
 from hikeshi.evidence.intake import Intake, flush, prepare, staged
 from hikeshi.evidence.lake import ACTIVITY, Lake
@@ -60,10 +60,11 @@ def collect(lake: Lake, manifest: Manifest, asked: Sequence[str], reading: Readi
 
     """
     manifest.unreadable = []
+    setaside.tidy(aside, {one.number: one.set_aside_bytes for one in manifest.inputs})
     sources = all_sources() if reading.source is None else [one for one in all_sources() if one.name == reading.source]
     found = list(_unfold(asked, manifest))
+    prepare(lake, {one.number: one.zone for one in manifest.inputs})
     runs = [run for one in found if (run := _start(one, manifest, reading, lake, sources, aside))]
-    prepare(lake)
     assembly = Assembly(lake)
     progress = Progress()
     _read_side_by_side(runs, lake, assembly, progress, watch)
@@ -118,6 +119,7 @@ class _Run:
         counts, sealed = self.intake.counts, self.sealed
         counts.check(sealed.path)
         self.aside.close()
+        sealed.set_aside_bytes = self.aside.bytes or sealed.set_aside_bytes
         sealed.sha256 = self.stream.sha256
         sealed.content_sha256 = str(self.stream.content.hexdigest())
         sealed.content_bytes = self.stream.size
@@ -157,10 +159,10 @@ def _start(
     if known is not None and known.last:
         clock.resume(datetime.fromisoformat(known.last))
     sealed.zone, sealed.zone_basis, sealed.year_basis = clock.zone_name, clock.zone_basis, clock.year_basis
-    setaside = SetAside(aside, sealed.number, one.path)
-    intake = Intake(lake, sources, clock, sealed.number, setaside)
+    kept = SetAside(aside, sealed.number, one.path)
+    intake = Intake(lake, sources, clock, sealed.number, kept)
     content = _after(iter(stream), sealed.content_bytes)
-    run = _Run(stream, intake, sealed, setaside, _ahead(blocks(content, sealed.records + 1)))
+    run = _Run(stream, intake, sealed, kept, _ahead(blocks(content, sealed.records + 1)))
     run.base = (sealed.records, sealed.taken, sealed.skipped, sealed.set_aside)
     run.time = _first_time(lines, clock)
     return run

@@ -5,7 +5,7 @@ Each block is split into columns once, by the engine; each kind of line then run
 lines only. Python sees whole columns, and single lines only where they are set aside.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ from hikeshi.evidence.redact import redact
 from hikeshi.evidence.setaside import SetAside
 from hikeshi.evidence.source import Lines, Source
 from hikeshi.evidence.stamps import Clock, Format, hours_table, likeliest, new_years
-from hikeshi.evidence.tables import CHANGES, PIECES, READS, SIGNINS
+from hikeshi.evidence.tables import CHANGES, PIECES, READS, RECORD_BITS, SIGNINS, Table
 
 #: what line sources may fill; rows wait in `staged_…` until the lake takes them
 STAGED = (PIECES, SIGNINS, CHANGES, READS)
@@ -58,11 +58,15 @@ class Counts:
             )
 
 
-def prepare(lake: Lake) -> None:
-    """Make the empty tables in which rows wait for the lake."""
+def prepare(lake: Lake, zones: Mapping[int, str]) -> None:
+    """Make the empty tables in which rows wait for the lake; `zones` are those of inputs read before, by number."""
     for table in STAGED:
         lake.sql.execute(table.ddl(f"staged_{table.name}"))
     lake.sql.execute(ACTIVITY.ddl("staged_activity"))
+    lake.sql.execute("CREATE TEMP TABLE known_programs AS SELECT * FROM programs")
+    lake.sql.execute("CREATE TEMP TABLE zones (input UINTEGER PRIMARY KEY, zone VARCHAR)")
+    for number, zone in zones.items():
+        lake.sql.execute("INSERT INTO zones VALUES (?, ?)", [number, zone])
 
 
 class Intake:
@@ -73,6 +77,7 @@ class Intake:
         self.kinds: list[tuple[Source, Lines]] = [(source, lines) for source in sources for lines in source.lines]
         self.counts = Counts()
         self._overlong = 0
+        lake.sql.execute("INSERT OR REPLACE INTO zones VALUES (?, ?)", [number, clock.zone_name])
 
     def take(self, block: Block) -> None:
         """Take one block: count its records, stage what is ours, set aside what cannot be read."""
@@ -173,56 +178,64 @@ class Intake:
         ).fetchall()
         hours = hours_table([row[0] for row in found], self.clock)
         sql.execute(f"CREATE OR REPLACE TEMP TABLE hours AS SELECT * FROM (VALUES {hours}) AS t (hour, micros, zone)")
+        sql.execute("""
+            INSERT INTO known_programs
+            SELECT (SELECT count(*) FROM known_programs) + row_number() OVER (), host, tag
+            FROM (SELECT host, tag FROM heads WHERE kind > 0 GROUP BY ALL) ANTI JOIN known_programs USING (host, tag)""")
         for table in STAGED:
             mine = [kind for kind in kinds if self.kinds[kind - 1][1].fills is table]
             if not mine:
                 continue
             rows = " UNION ALL ".join(self._rows(kind) for kind in mine)
             self.lake.sql.execute(f"INSERT INTO staged_{table.name} {rows}")
-            unread = self._take_back(table.name)
+            unread = self._take_back(table)
             self.counts.taken += sum(kinds[kind] for kind in mine) - unread
         self._activity(kinds)
 
     def _rows(self, kind: int) -> str:
         lines = self.kinds[kind - 1][1]
-        known = lines.fields() | {
+        fields = lines.fields()
+        # Told by a sign, not by a filter: the engine would run the patterns again for that.
+        read = f"time IS NOT NULL AND {fields[lines.must]} IS NOT NULL" if lines.must else "time IS NOT NULL"
+        known = fields | {
             "time": "time",
             "host": "host",
             "zone": "zone",
             "input": str(self.number),
-            "record": "record",
-            "tag": "tag",
+            "record": f"if({read}, record, -record)",
+            "place": f"if({read}, 1, -1) * ({self.number << RECORD_BITS} + record)",
+            "program": "program",
             "pid": "pid",
-            "account": lines.fields().get("account", "NULL"),
         }
-        known.setdefault("queue_id", "if(word = 'NOQUEUE', '', word)")
-        if "account" in lines.fields():
-            known["account"] = f"lower({known['account']})"
-        # Told by the sign of the record, not by a filter: the engine would run the patterns again for that.
-        read = f"{lines.fields()[lines.must]} IS NOT NULL" if lines.must else "true"
-        known["record"] = f"if(time IS NOT NULL AND {read}, record, -record)"
+        known.setdefault("queue_id", "word")
+        if "account" in fields:
+            known["account"] = f"lower({fields['account']})"
         columns = ", ".join(
             f"try_cast({known.get(column, 'NULL')} AS {type_}) AS {column}"
             for column, (type_, _) in lines.fills.columns.items()
         )
+        named = " JOIN known_programs USING (host, tag)" if lines.fills is PIECES else ""
+        program = "program, " if named else ""
         return f"""
             SELECT {columns} FROM (
-                SELECT record, tag, pid, word, text, host, zone,
+                SELECT record, {program}pid, word, text, host, zone,
                     make_timestamp(micros + second * 1000000 + micro) AS time{lines.extracts()}
-                FROM heads JOIN hours USING (hour) WHERE kind = {kind}
+                FROM heads JOIN hours USING (hour){named} WHERE kind = {kind}
             )"""
 
-    def _take_back(self, table: str) -> int:
+    def _take_back(self, table: Table) -> int:
         """Take rows that are ours by their literals and could not be read out again, to be set aside; say how many."""
+        sign = "record" if "record" in table.columns else "place"
+        place = "-staged.record" if sign == "record" else f"-staged.place - {self.number << RECORD_BITS}"
         missing = self.lake.sql.execute(
-            f"""SELECT heads.record, heads.kind, staged.time IS NULL FROM staged_{table} AS staged
-            JOIN heads ON heads.record = -staged.record WHERE staged.record < 0"""
+            f"""SELECT heads.record, heads.kind, staged.time IS NULL FROM staged_{table.name} AS staged
+            JOIN heads ON heads.record = {place} WHERE staged.{sign} < 0"""
         ).fetchall()
         for record, kind, timeless in missing:
             reason = NO_SUCH_TIME if timeless else UNREADABLE.format(name=self.kinds[kind - 1][1].name)
             self._unreadable.append((int(record), reason))
         if missing:
-            self.lake.sql.execute(f"DELETE FROM staged_{table} WHERE record < 0")
+            self.lake.sql.execute(f"DELETE FROM staged_{table.name} WHERE {sign} < 0")
         return len(missing)
 
     def _activity(self, kinds: dict[int, int]) -> None:

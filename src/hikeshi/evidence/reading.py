@@ -11,7 +11,6 @@ import hashlib
 import io
 import lzma
 import os
-import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -23,7 +22,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import zstandard
 
@@ -107,8 +106,23 @@ _INFLATERS: dict[str, Callable[[], _Engine]] = {
     "zst": lambda: _Zstd(zstandard.ZstdDecompressor().decompressobj()),
 }
 
-#: opens the bytes of an input; what goes wrong while they are read is added to the list
-Raw = Callable[[list[str]], Iterator[bytes]]
+
+@dataclass(slots=True)
+class _Notes:
+    """What is found out while bytes are read: what goes wrong, and the digest of them as they lie on disk if wanted."""
+
+    problems: list[str] = field(default_factory=list)
+    sealed: Any = None
+
+    def seal(self, block: bytes) -> bytes:
+        """Pass `block` on, and through the digest."""
+        if self.sealed:
+            self.sealed.update(block)
+        return block
+
+
+#: reads the bytes of an input from their beginning
+_Raw = Callable[[_Notes], Iterator[bytes]]
 
 
 @dataclass(slots=True)
@@ -198,27 +212,27 @@ def _file(path: Path) -> Iterator[Input | Unreadable]:
     yield from _unpacked(str(path), modified, head, partial(_raw, path, size))
 
 
-def _raw(path: Path, size: int, problems: list[str]) -> Iterator[bytes]:
+def _raw(path: Path, size: int, notes: _Notes) -> Iterator[bytes]:
     """Read `path` as far as it went when it was found: a log that grows meanwhile is cut at a known place."""
     left = size
     try:
         with path.open("rb") as file:
             while left and (block := file.read(min(_READ, left))):
                 left -= len(block)
-                yield block
+                yield notes.seal(block)
     except OSError as error:
-        problems.append(f"cannot be read on: {error.strerror}; what came before that was read")
+        notes.problems.append(f"cannot be read on: {error.strerror}; what came before that was read")
         return
     if left:
-        problems.append(f"became shorter by {left} bytes while it was read; give it again")
+        notes.problems.append(f"became shorter by {left} bytes while it was read; give it again")
 
 
 def _standard_input() -> Iterator[Input | Unreadable]:
     """Keep standard input in a private unnamed file, since it is looked at first and read afterwards."""
-    spool: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the input
     with open(0, "rb", closefd=False) as stdin:
-        shutil.copyfileobj(stdin, spool, _READ)
-    yield from _unpacked("-", datetime.now(UTC), *_slice(spool, 0, spool.tell()))
+        spool = _Spool(iter(partial(stdin.read, _READ), b""))
+    size = os.fstat(spool.fileno()).st_size
+    yield from _unpacked("-", datetime.now(UTC), *_slice(spool, 0, size))
 
 
 def _packing(head: bytes) -> str:
@@ -227,14 +241,14 @@ def _packing(head: bytes) -> str:
     return next((name for magic, name in _MAGIC if head.startswith(magic)), "")
 
 
-def _unpacked(path: str, modified: datetime, head: bytes, raw: Raw, depth: int = 0) -> Iterator[Input | Unreadable]:
+def _unpacked(path: str, modified: datetime, head: bytes, raw: _Raw, depth: int = 0) -> Iterator[Input | Unreadable]:
     """Unfold `raw` until it is lines: one input for a plain or compressed file, one a member for an archive."""
     packing = _packing(head)
     if depth > 4:
         yield Unreadable(path, "packed more than four times over; unpack it first")
     elif packing in _INFLATERS:
         unpacked = partial(_unpack, raw, packing)
-        inner = _peek(unpacked([]))
+        inner = _peek(unpacked(_Notes()))
         if _packing(inner):
             yield from _unpacked(path, modified, inner, unpacked, depth + 1)
         else:
@@ -254,22 +268,16 @@ def _peek(blocks: Iterator[bytes]) -> bytes:
     return found[:_LOOK]
 
 
-def _stream(raw: Raw, packing: str) -> Stream:
-    problems: list[str] = []
+def _stream(raw: _Raw, packing: str) -> Stream:
     if not packing:
-        return Stream(raw(problems), problems)
-    sealed = hashlib.sha256()
-    return Stream(_inflate(_hashed(raw(problems), sealed), packing, problems), problems, sealed)
+        notes = _Notes()
+        return Stream(raw(notes), notes.problems)
+    notes = _Notes(sealed=hashlib.sha256())
+    return Stream(_unpack(raw, packing, notes), notes.problems, notes.sealed)
 
 
-def _hashed(raw: Iterator[bytes], digest: Any) -> Iterator[bytes]:
-    for block in raw:
-        digest.update(block)
-        yield block
-
-
-def _unpack(raw: Raw, packing: str, problems: list[str]) -> Iterator[bytes]:
-    return _inflate(raw(problems), packing, problems)
+def _unpack(raw: _Raw, packing: str, notes: _Notes) -> Iterator[bytes]:
+    return _inflate(raw(notes), packing, notes.problems)
 
 
 def _inflate(raw: Iterator[bytes], packing: str, problems: list[str]) -> Iterator[bytes]:
@@ -295,17 +303,22 @@ def _inflate(raw: Iterator[bytes], packing: str, problems: list[str]) -> Iterato
         problems.append(f"truncated {packing}: its end is missing; what is there was read")
 
 
-def _spool(raw: Raw, problems: list[str]) -> BinaryIO:
-    spool: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who asked
-    spool.writelines(raw(problems))
-    spool.flush()
-    return spool
+class _Spool(io.FileIO):
+    """A private unnamed file that an archive is unpacked into; it goes with the last input that reads from it."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        with tempfile.TemporaryFile() as file:
+            super().__init__(os.dup(file.fileno()), "rb+")
+        self.writelines(blocks)
+        self.seek(0)
+
+    def __del__(self) -> None:
+        self.close()
 
 
-def _tar(path: str, raw: Raw, depth: int) -> Iterator[Input | Unreadable]:
-    problems: list[str] = []
-    spool = _spool(raw, problems)
-    spool.seek(0)
+def _tar(path: str, raw: _Raw, depth: int) -> Iterator[Input | Unreadable]:
+    notes = _Notes()
+    spool = _Spool(raw(notes))
     try:
         with tarfile.open(fileobj=spool, mode="r:") as archive:
             for member in archive:
@@ -313,8 +326,8 @@ def _tar(path: str, raw: Raw, depth: int) -> Iterator[Input | Unreadable]:
                     part = _slice(spool, member.offset_data, member.size)
                     yield from _unpacked(f"{path}!{member.name}", _moment(member.mtime), *part, depth + 1)
     except (tarfile.TarError, OSError) as error:
-        problems.append(f"damaged tar: {error}; what came before that was read")
-    for problem in problems:
+        notes.problems.append(f"damaged tar: {error}; what came before that was read")
+    for problem in notes.problems:
         yield Unreadable(path, problem)
 
 
@@ -325,27 +338,26 @@ def _moment(seconds: float) -> datetime:
         return datetime.now(UTC)
 
 
-def _slice(spool: BinaryIO, place: int, size: int) -> tuple[bytes, Raw]:
+def _slice(spool: _Spool, place: int, size: int) -> tuple[bytes, _Raw]:
     """Give the head and the reader of a part of `spool`; several threads may read several parts."""
 
-    def read(problems: list[str]) -> Iterator[bytes]:
+    def read(notes: _Notes) -> Iterator[bytes]:
         done = 0
         while done < size and (block := os.pread(spool.fileno(), min(_READ, size - done), place + done)):
             done += len(block)
-            yield block
+            yield notes.seal(block)
         if done < size:
-            problems.append("truncated tar: the end of this member is missing; what is there was read")
+            notes.problems.append("truncated tar: the end of this member is missing; what is there was read")
 
-    spool.flush()
-    return _peek(read([])), read
+    return _peek(read(_Notes())), read
 
 
-def _zip(path: str, raw: Raw, depth: int) -> Iterator[Input | Unreadable]:
-    problems: list[str] = []
+def _zip(path: str, raw: _Raw, depth: int) -> Iterator[Input | Unreadable]:
+    notes = _Notes()
     try:
-        archive = zipfile.ZipFile(_spool(raw, problems))
+        archive = zipfile.ZipFile(_Spool(raw(notes)))
     except (zipfile.BadZipFile, ValueError, OSError) as error:
-        problems.append(f"damaged zip: {error}; unpack by hand what can be saved and give the folder")
+        notes.problems.append(f"damaged zip: {error}; unpack by hand what can be saved and give the folder")
     else:
         for member in archive.infolist():
             if member.flag_bits & 1:
@@ -354,18 +366,18 @@ def _zip(path: str, raw: Raw, depth: int) -> Iterator[Input | Unreadable]:
                 read = partial(_zip_member, archive, member)
                 year, month, day, hour, minute, second = member.date_time
                 when = _moment(timegm((year, max(month, 1), max(day, 1), hour, minute, second)))
-                yield from _unpacked(f"{path}!{member.filename}", when, _peek(read([])), read, depth + 1)
-    for problem in problems:
+                yield from _unpacked(f"{path}!{member.filename}", when, _peek(read(_Notes())), read, depth + 1)
+    for problem in notes.problems:
         yield Unreadable(path, problem)
 
 
-def _zip_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, problems: list[str]) -> Iterator[bytes]:
+def _zip_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, notes: _Notes) -> Iterator[bytes]:
     try:
         with archive.open(member) as file:
             while block := file.read(_READ):
-                yield block
+                yield notes.seal(block)
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError) as error:
-        problems.append(f"damaged zip: {error}; what could be unpacked before that was read")
+        notes.problems.append(f"damaged zip: {error}; what could be unpacked before that was read")
 
 
 @dataclass(frozen=True, slots=True)

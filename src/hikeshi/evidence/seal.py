@@ -36,6 +36,7 @@ class Sealed:
     taken: int = 0
     skipped: int = 0
     set_aside: int = 0
+    set_aside_bytes: int = 0
     first: str | None = None
     last: str | None = None
     zone: str = ""

@@ -6,6 +6,7 @@ One file of bytes an input, and `index.csv` over all of them: runs of neighbours
 
 import csv
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +23,7 @@ class SetAside:
         self._file: BinaryIO | None = None
         self._rows: list[list[object]] = []
         self._offset = 0
+        self.bytes: int | None = None
 
     def add(self, record: int, data: bytes, reason: str) -> None:
         """Keep `data`, the bytes of `record` or the next part of them."""
@@ -43,14 +45,35 @@ class SetAside:
             return
         self._file.close()
         self._file = None
+        self.bytes = self._offset
         index = self.folder / "index.csv"
-        new = not index.exists()
-        descriptor = os.open(index, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with open(descriptor, "a", newline="", encoding="utf-8") as file:  # noqa: PTH123 - private from birth
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(_INDEX)
-            writer.writerows(self._rows)
+        _write(index, self._rows if index.exists() else [_INDEX, *self._rows])
+
+
+def tidy(folder: Path, sealed: Mapping[int, int]) -> None:
+    """Take back what a run that died has left: `sealed` says how many bytes of which input count."""
+    if not folder.is_dir():
+        return
+    for path in folder.glob("[0-9][0-9][0-9][0-9]*-*"):
+        number = int(path.name.partition("-")[0])
+        if not sealed.get(number):
+            path.unlink()
+        elif path.stat().st_size > sealed[number]:
+            os.truncate(path, sealed[number])
+    index = folder / "index.csv"
+    if index.exists():
+        with index.open(newline="", encoding="utf-8") as file:
+            head, *rows = csv.reader(file)
+        good = [row for row in rows if int(row[1]) + int(row[2]) <= sealed.get(int(row[0].partition("-")[0]), 0)]
+        if good != rows:
+            index.unlink()
+            _write(index, [head, *good])
+
+
+def _write(index: Path, rows: Iterable[Sequence[object]]) -> None:
+    descriptor = os.open(index, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with open(descriptor, "a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
 
 
 def _private(path: Path) -> BinaryIO:

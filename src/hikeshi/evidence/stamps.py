@@ -277,8 +277,8 @@ def new_years(data: bytes, starts: "np.ndarray[tuple[int], np.dtype[np.int32]]")
     """
     first = starts[:-1][np.diff(starts) > 3]
     places = np.flatnonzero(np.diff(starts) > 3)
-    text = np.frombuffer(data, np.uint8).astype(np.uint32)
-    codes = text[first] << 16 | text[first + 1] << 8 | text[first + 2]
+    text = np.frombuffer(data, np.uint8)
+    codes = text[first].astype(np.uint32) << 16 | text[first + 1].astype(np.uint32) << 8 | text[first + 2]
     months = np.searchsorted(_MONTH_CODES[0], codes).clip(max=11)
     real = _MONTH_CODES[0][months] == codes
     months, places = _MONTH_CODES[1][months[real]], places[real]

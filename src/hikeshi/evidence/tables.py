@@ -149,6 +149,9 @@ KINDS = (
     "refused",
 )
 
+#: an input and a record in one number: records below a million million
+RECORD_BITS = 40
+
 #: What line sources find about messages before assembly: one record of the mail server each. Never leaves a run,
 #: save for the pieces of messages that are not finished yet.
 PIECES = Table(
@@ -157,8 +160,7 @@ PIECES = Table(
     {
         "kind": (f"ENUM ({', '.join(repr(kind) for kind in KINDS)})", "what the record says"),
         "time": ("TIMESTAMP", "when"),
-        "host": ("VARCHAR", "the server that logged it"),
-        "tag": ("VARCHAR", "program as the log names it, for example postfix/submission/smtpd"),
+        "program": ("USMALLINT", "number in `programs`: which program on which host"),
         "pid": ("INTEGER", "process"),
         "queue_id": ("VARCHAR", "the queue id; '' for connections and refusals"),
         "client_ip": ("VARCHAR", "client, pickup"),
@@ -176,6 +178,17 @@ PIECES = Table(
         "status": ("VARCHAR", "to: as Postfix says it"),
         "reason": ("VARCHAR", "to, refused"),
         "other_id": ("VARCHAR", "a queue id it speaks of: queued as, forwarded as, orig_queue_id, notification"),
-        **_PROVENANCE,
+        "place": ("BIGINT", f"number of the input times 2^{RECORD_BITS}, plus the record: orders records, leads back"),
+    },
+)
+
+#: The programs that write pieces, by number: strings that repeat on every line are kept once.
+PROGRAMS = Table(
+    "programs",
+    "one program on one host, as the log names it",
+    {
+        "program": ("USMALLINT", "number"),
+        "host": ("VARCHAR", "the server that logged it"),
+        "tag": ("VARCHAR", "for example postfix/submission/smtpd"),
     },
 )

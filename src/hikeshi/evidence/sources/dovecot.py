@@ -20,6 +20,7 @@ _LOGIN = {
 _SESSION = "nullif(if(contains(text, 'session=<'), split_part(split_part(text, 'session=<', -1), '>', 1), ''), '')"
 _USUAL = r"user=<(?P<account>[^>]*)>, method=(?P<method>[^,]*), rip=(?P<ip>[^,\n]*)"
 _LOGGED = r"^(?P<protocol>[a-z0-9]+)-login: (?:Info: )?"
+_AGAIN = r"^message repeated [0-9]+ times: \[ "
 _PROCESS = r"^[a-z0-9-]+\((?P<account>[^)]*)\)(?:<[^>]*>)?(?:<(?P<session>[^>]*)>)?: (?:Info: )?"
 
 LOGIN_OK = Lines(
@@ -50,10 +51,7 @@ LOGIN_FAILED_AGAIN = Lines(
     fills=SIGNINS,
     begins="message repeated ",
     holds=("-login: ", "auth failed, "),
-    takes=(
-        r"^message repeated [0-9]+ times: \[ (?P<protocol>[a-z0-9]+)-login: (?:Info: )?"
-        r"[^(\n]*\(auth failed, (?P<tries>[0-9]+) attempts",
-    ),
+    takes=(_AGAIN + _LOGGED.removeprefix("^") + r"[^(\n]*\(auth failed, (?P<tries>[0-9]+) attempts",),
     finds=_LOGIN,
     sets={
         "outcome": "'failure'",
@@ -85,13 +83,14 @@ POP3_ENDED = Lines(
     must="account",
 )
 
+_RULE_OF = _PROCESS.replace("(?P<session>[^>]*)", "[^>]*") + "sieve: msgid="
 _RULE = {"what": r": msgid=[ <]*([^>\n]*?)>?: "}
 
 SIEVE_REDIRECT = Lines(
     name="dovecot-sieve-redirect",
     fills=CHANGES,
     holds=("sieve: msgid=", ": redirect action: forwarded to <"),
-    takes=(_PROCESS + "sieve: msgid=",),
+    takes=(_RULE_OF,),
     finds={**_RULE, "after": r"forwarded to <([^>]*)>"},
     sets={"operation": "'rule.redirect'", "actor": "lower(take0.account)"},
     must="account",
@@ -101,7 +100,7 @@ SIEVE_DISCARD = Lines(
     name="dovecot-sieve-discard",
     fills=CHANGES,
     holds=("sieve: msgid=", ": discard action: "),
-    takes=(_PROCESS + "sieve: msgid=",),
+    takes=(_RULE_OF,),
     finds=_RULE,
     sets={"operation": "'rule.discard'", "actor": "lower(take0.account)"},
     must="account",
@@ -111,7 +110,7 @@ SIEVE_FILEINTO = Lines(
     name="dovecot-sieve-fileinto",
     fills=CHANGES,
     holds=("sieve: msgid=", ": fileinto action: stored mail into mailbox '"),
-    takes=(_PROCESS + "sieve: msgid=",),
+    takes=(_RULE_OF,),
     finds={**_RULE, "after": r"stored mail into mailbox '([^\n]*)'"},
     sets={"operation": "'rule.fileinto'", "actor": "lower(take0.account)"},
     must="account",

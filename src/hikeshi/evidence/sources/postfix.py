@@ -11,6 +11,7 @@ from hikeshi.evidence.tables import PIECES, SIGNINS
 
 _NO_QUEUE_ID = "''"
 _RELAYED = r"^to=<[^>]*>, (?:orig_to=<[^>]*>, )?relay=[^,]*, (?:conn_use=[^,]*, )?delay=[^,]*, delays=[^,]*, "
+_FATE = r"(?:tls=[^,]*, )?dsn=(?P<dsn>[^,]*), status=(?P<status>[A-Za-z-]+) \((?P<reason>[^\n]*)"
 #: domains are compared without case, local parts are the owner's business (RFC 5321, 2.4)
 _ADDRESS = (
     "if(take0.address = lower(take0.address), take0.address, "
@@ -37,15 +38,14 @@ CONNECT = Lines(
     sets={"kind": "'connect'", "queue_id": _NO_QUEUE_ID},
 )
 
+_CLIENT = r"^client=[^\[]*\[(?P<client_ip>[^\]]+)\](?::[0-9]+)?"
+
 CLIENT = Lines(
     name="postfix-client",
     fills=PIECES,
     tag="/smtpd",
     begins="client=",
-    takes=(
-        r"^client=[^\[]*\[(?P<client_ip>[^\]]+)\](?::[0-9]+)?"
-        r"(?:, sasl_method=(?P<method>[^,\n]*))?(?:, sasl_username=(?P<account>[^\n]*))?",
-    ),
+    takes=(_CLIENT + r"(?:, sasl_method=(?P<method>[^,\n]*))?(?:, sasl_username=(?P<account>[^\n]*))?",),
     sets={
         "kind": "'client'",
         # The name runs to the end of the line or to the next key that Postfix may write behind it.
@@ -100,7 +100,7 @@ TO = Lines(
     holds=(", status=",),
     takes=(
         r"^to=<(?P<address>[^>]*)>, (?:orig_to=<(?P<orig_to>[^>]*)>, )?relay=(?P<relay>[^,]*), ",
-        _RELAYED + r"(?:tls=[^,]*, )?dsn=(?P<dsn>[^,]*), status=(?P<status>[A-Za-z-]+) \((?P<reason>[^\n]*)",
+        _RELAYED + _FATE,
     ),
     sets={
         "kind": "'to'",
@@ -118,8 +118,7 @@ TO_QUOTED = replace(
     holds=('<"', ", status="),
     takes=(
         rf"^to=<(?P<address>{_MAYBE_QUOTED})>, (?:orig_to=<(?P<orig_to>{_MAYBE_QUOTED})>, )?relay=(?P<relay>[^,]*), ",
-        rf"^to=<{_MAYBE_QUOTED}>, (?:orig_to=<{_MAYBE_QUOTED}>, )?relay=[^,]*, (?:[a-z_]+=[^,]*, )*?"
-        r"dsn=(?P<dsn>[^,]*), status=(?P<status>[A-Za-z-]+) \((?P<reason>[^\n]*)",
+        _RELAYED.replace("[^>]*", _MAYBE_QUOTED) + _FATE,
     ),
 )
 
