@@ -19,6 +19,7 @@ from hikeshi.evidence.seal import Manifest, Sealed
 from hikeshi.evidence.setaside import SetAside
 from hikeshi.evidence.sources import SOURCES
 from hikeshi.evidence.stamps import Clock
+from hikeshi.evidence.tables import RECORD_BITS
 
 #: what a test does not speak of: which file, and what of the run shows in the row
 WHENCE = ("input", "record", "zone")
@@ -109,7 +110,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.lake = Lake(folder / "bench", {})
-        prepare(self.lake)
+        prepare(self.lake, {})
         self.folder = folder
 
     def take(self, *lines: str | bytes, clock: Clock | None = None, size: int = 1 << 24) -> Counts:
@@ -139,7 +140,14 @@ class Bench:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Give what is staged, row by row, without what is empty."""
-        asked = self.lake.sql.execute(f"SELECT * FROM staged_{table} ORDER BY record")
+        source = f"staged_{table}"
+        if table == "pieces":
+            source = f"""(
+                SELECT staged.* EXCLUDE (program, place), host, tag, zone, place >> {RECORD_BITS} AS input,
+                    place & {(1 << RECORD_BITS) - 1} AS record
+                FROM staged_pieces AS staged JOIN known_programs USING (program) JOIN zones ON input = place >> {RECORD_BITS}
+            )"""
+        asked = self.lake.sql.execute(f"SELECT * FROM {source} ORDER BY record")
         names = [column[0] for column in asked.description]
         return [
             {name: value for name, value in zip(names, row, strict=True) if value is not None}

@@ -10,7 +10,7 @@ from hikeshi.evidence.intake import STAGED
 from hikeshi.evidence.source import Lines
 from hikeshi.evidence.sources import SOURCES, all_sources
 from hikeshi.evidence.stamps import FORMATS
-from hikeshi.evidence.tables import KINDS, PIECES, TABLES
+from hikeshi.evidence.tables import KINDS, PIECES, PROGRAMS, TABLES
 
 ALL = [lines for source in SOURCES for lines in source.lines]
 by_name = pytest.mark.parametrize("lines", ALL, ids=lambda lines: lines.name)
@@ -84,8 +84,9 @@ def test_heads_of_lines_are_anchored_and_have_four_groups(bench, form):
 
 
 def test_every_column_has_a_type_and_a_comment():
-    for table in (*TABLES, PIECES):
+    for table in TABLES:
         assert list(table.columns)[-3:] == ["zone", "input", "record"]
+    for table in (*TABLES, PIECES, PROGRAMS):
         assert all(kind and comment for kind, comment in table.columns.values())
 
 

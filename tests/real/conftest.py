@@ -18,14 +18,16 @@ from hikeshi.evidence.collect import Reading, collect
 from hikeshi.evidence.lake import Lake, opened
 from hikeshi.evidence.seal import Manifest
 
-ALICE, BOB, CAROL, DAVE = (f"{name}@{DOMAIN}" for name in ("alice", "bob", "carol", "dave"))
-ACCOUNTS = {ALICE: "alice's secret", BOB: "bob's secret", CAROL: "carol's secret", DAVE: "dave's secret"}
+ALICE, BOB, CAROL, DAVE, EVE = (f"{name}@{DOMAIN}" for name in ("alice", "bob", "carol", "dave", "eve"))
+ACCOUNTS = {address: f"the secret of {address}" for address in (ALICE, BOB, CAROL, DAVE, EVE)}
 #: a list, and a person who forwards and keeps a copy
 FORWARDS = {
     f"team@{DOMAIN}": f"{BOB}, {CAROL}, friend@partner.example",
     DAVE: f"{DAVE}, dave@home.example",
 }
 LOCAL_LISTS = {"staff": f"{BOB}, everybody@partner.example"}
+#: whatever EVE hands in is held
+HOLD_EVE = {"smtpd_sender_restrictions": f"check_sasl_access inline:{{ {{{EVE} = HOLD case 12}} }}"}
 HEADER_CHECKS = "/^Subject: .*hold this/ HOLD\n/^Subject:/ WARN\n"
 ZONE = "Asia/Tokyo"
 
@@ -68,7 +70,7 @@ def running(**settings: Any) -> Iterator[MailServer]:
 @pytest.fixture(scope="session")
 def mail() -> Iterator[MailServer]:
     """The host that most tests share."""
-    with running(forwards=FORWARDS, lists=LOCAL_LISTS) as server:
+    with running(forwards=FORWARDS, lists=LOCAL_LISTS, submission=HOLD_EVE) as server:
         yield server
 
 

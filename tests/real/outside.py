@@ -4,7 +4,7 @@
 import smtplib
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -99,7 +99,7 @@ class _Server(socketserver.ThreadingTCPServer):
 class SmtpServer(_Server):
     """An SMTP server; what it answers is up to `recipient` and `message`."""
 
-    extensions: tuple[str, ...] = ("PIPELINING", "SIZE", "8BITMIME")
+    extensions: Sequence[str] = ("PIPELINING", "SIZE", "8BITMIME")
 
     def __init__(self) -> None:
         super().__init__(_Talk)
@@ -137,14 +137,22 @@ class Outside(SmtpServer):
 
 
 class Filter(SmtpServer):
-    """A content filter: takes a mail and hands it back at `port`, as amavis does; `verdict` may refuse it."""
+    """A content filter: takes a mail and hands it back at port `back`, as amavis does; `verdict` may refuse it.
 
-    def __init__(self, port: int, *, xforward: bool = True) -> None:
+    With `xforward` it passes on who the client was.
+    """
+
+    def __init__(self, back: int) -> None:
         super().__init__()
-        self.back = port
-        if xforward:
-            self.extensions = (*self.extensions, "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE")
+        self.back = back
+        self.xforward = True
         self.verdict: Callable[[Envelope], str | None] = lambda _: None
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """What it says that it can do."""
+        can = ("XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE",) if self.xforward else ()
+        return (*SmtpServer.extensions, *can)
 
     def recipient(self, address: str) -> str:  # noqa: ARG002 - the server behind the filter knows
         return "250 2.1.5 Ok"

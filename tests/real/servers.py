@@ -26,6 +26,14 @@ PACKAGES = ("postfix", "dovecot-imapd", "dovecot-lmtpd", "dovecot-pop3d", "dovec
 DOMAIN = "example.test"
 #: a domain of ours whose lists local(8) expands, which makes new messages of them
 LISTS = "lists.example.test"
+#: what the host listens on. All of the second row take mail of those who have signed in: with no content filter, with one
+#: behind the queue, with one behind the queue and lists expanded after it, with one before the queue. The third row is
+#: where a filter hands mail back, and where Dovecot hands on what its own submission service took.
+PORTS = (
+    "smtp", "imap", "pop3", "dovecot_submission",
+    "submission", "filtered", "filtered_first", "proxied",
+    "back", "back_last", "relay",
+)  # fmt: skip
 
 _DAEMONS = Path("/usr/lib/postfix/sbin")
 _NEEDED = {
@@ -64,10 +72,9 @@ def until(met: Callable[[], bool], what: str, patience: float = _PATIENCE) -> No
 class MailServer:
     """A mail host with `accounts` (address → password), logging to `mail_log` and `dovecot_log` in `zone`.
 
-    `filtered` puts a content filter behind the queue ("after") or before it ("before"). `main` are settings of
-    main.cf, `submission` of the submission port and `back` of the port where the filter hands mail back, for variants:
-    a milter, long queue ids, other restrictions.
-    Sieve's redirects leave by "sendmail" or by "smtp". `forwards` are virtual aliases, `lists` the members of lists at LISTS that local(8) expands.
+    `main` are settings of main.cf and `submission` of the submission port, for variants: a milter, long queue ids, other
+    restrictions. `forwards` are virtual aliases, `lists` the members of lists at LISTS that local(8) expands. Sieve's
+    redirects leave by "sendmail" or by "smtp".
     """
 
     def __init__(
@@ -76,26 +83,21 @@ class MailServer:
         accounts: Mapping[str, str],
         *,
         zone: str = "Asia/Tokyo",
-        filtered: str = "",
-        xforward: bool = True,
         main: Mapping[str, str] | None = None,
         submission: Mapping[str, str] | None = None,
-        back: Mapping[str, str] | None = None,
         forwards: Mapping[str, str] | None = None,
         lists: Mapping[str, str] | None = None,
         header_checks: str = "",
         redirects_by: str = "sendmail",
     ) -> None:
-        self.root, self.accounts, self.filtered = root, dict(accounts), filtered
+        self.root, self.accounts = root, dict(accounts)
         self.forwards, self.lists, self.header_checks = dict(forwards or {}), dict(lists or {}), header_checks
-        self.main, self.submission, self.back = dict(main or {}), dict(submission or {}), dict(back or {})
+        self.main, self.submission = dict(main or {}), dict(submission or {})
         self.etc, self.queue, self.log, self.run = (root / name for name in ("etc", "queue", "log", "dovecot"))
         self.mail_log, self.dovecot_log = self.log / "mail.log", self.log / "dovecot.log"
-        self.ports = dict(
-            zip(("smtp", "submission", "back", "relay", "imap", "pop3", "dovecot_submission"), _ports(7), strict=True)
-        )
+        self.ports = dict(zip(PORTS, _ports(len(PORTS)), strict=True))
         self.outside = Outside()
-        self.filter = Filter(self.ports["back"], xforward=xforward)
+        self.filter = Filter(self.ports["back"])
         self.redirects_by = redirects_by
         self._environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "MAIL_CONFIG": str(self.etc), "TZ": zone}
         self._postman = Postman(self._sendmail)
@@ -321,41 +323,14 @@ class MailServer:
             "smtpd_sasl_path": self.run / "auth",
             "smtpd_error_sleep_time": "0",
             "in_flow_delay": "0",
-            **({"content_filter": f"scan:[127.0.0.1]:{self.filter.port}"} if self.filtered == "after" else {}),
             **self.main,
         }
         return "".join(f"{name} = {value}\n" for name, value in settings.items())
 
     def _master_cf(self) -> str:
-        before = {"smtpd_proxy_filter": f"127.0.0.1:{self.filter.port}"} if self.filtered == "before" else {}
-        submission = {
-            "syslog_name": "postfix/submission",
-            "smtpd_sasl_auth_enable": "yes",
-            "smtpd_recipient_restrictions": "",
-            "smtpd_relay_restrictions": "permit_sasl_authenticated,reject",
-            **before,
-            **self.submission,
-        }
-        back = {
-            "content_filter": "",
-            "mynetworks": "127.0.0.0/8",
-            "smtpd_authorized_xforward_hosts": "127.0.0.0/8",
-            "smtpd_recipient_restrictions": "permit_mynetworks,reject",
-            "receive_override_options": "no_header_body_checks,no_unknown_recipient_checks,no_address_mappings,no_milters",
-            **self.back,
-        }
-        # Dovecot says by XCLIENT who has signed in with it, and from where.
-        relay = {
-            "smtpd_sasl_auth_enable": "yes",
-            "smtpd_authorized_xclient_hosts": "127.0.0.1",
-            "smtpd_recipient_restrictions": "permit_sasl_authenticated,reject",
-        }
         services = [
-            _service(f"127.0.0.1:{self.ports['smtp']}", "inet", "smtpd"),
-            _service(f"127.0.0.1:{self.ports['submission']}", "inet", "smtpd", submission),
-            _service(f"127.0.0.1:{self.ports['back']}", "inet", "smtpd", back),
-            _service(f"127.0.0.1:{self.ports['relay']}", "inet", "smtpd", relay),
-            _service("scan", "unix", "smtp", {"smtp_send_xforward_command": "yes", "max_use": "10"}),
+            *(_service(f"127.0.0.1:{self.ports[name]}", "inet", "smtpd", given) for name, given in self._doors().items()),
+            _service("scan", "unix", "smtp", {"smtp_send_xforward_command": "yes"}),
             _service("local", "unix", "local", unprivileged="n"),
             _service("pickup", "unix", "pickup", wakeup="60", limit="1"),
             _service("qmgr", "unix", "qmgr", wakeup="300", limit="1"),
@@ -365,6 +340,38 @@ class MailServer:
             *(_service(name, "unix", command, limit="0") for name, command in _INTERNAL.items()),
         ]
         return "".join(services)
+
+    def _doors(self) -> dict[str, dict[str, str]]:
+        """Give what is set for every port of Postfix."""
+        submission = {
+            "syslog_name": "postfix/submission",
+            "smtpd_sasl_auth_enable": "yes",
+            "smtpd_recipient_restrictions": "",
+            "smtpd_relay_restrictions": "permit_sasl_authenticated,reject",
+            **self.submission,
+        }
+        back = {
+            "mynetworks": "127.0.0.0/8",
+            "smtpd_authorized_xforward_hosts": "127.0.0.0/8",
+            "smtpd_recipient_restrictions": "permit_mynetworks,reject",
+        }
+        checked = "no_header_body_checks,no_unknown_recipient_checks,no_milters"
+        scan = {"content_filter": f"scan:[127.0.0.1]:{self.filter.port}"}
+        return {
+            "smtp": {},
+            "submission": submission,
+            "filtered": submission | scan,
+            "filtered_first": submission | scan | {"receive_override_options": "no_address_mappings"},
+            "proxied": submission | {"smtpd_proxy_filter": f"127.0.0.1:{self.filter.port}"},
+            "back": back | {"receive_override_options": f"{checked},no_address_mappings"},
+            "back_last": back | {"receive_override_options": checked},
+            # Dovecot says by XCLIENT who has signed in with it, and from where.
+            "relay": {
+                "smtpd_sasl_auth_enable": "yes",
+                "smtpd_authorized_xclient_hosts": "127.0.0.1",
+                "smtpd_recipient_restrictions": "permit_sasl_authenticated,reject",
+            },
+        }
 
     def _dovecot_conf(self) -> str:
         listeners = "\n".join(

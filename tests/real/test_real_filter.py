@@ -2,29 +2,25 @@
 """A content filter: what goes through the queue twice is one mail, and what came of it is told by the second time."""
 
 import pytest
-from conftest import ALICE, BOB, CAROL, FORWARDS, letter, running
-from servers import DOMAIN
+from conftest import ALICE, BOB, CAROL, DAVE, letter
+from servers import DOMAIN, LISTS
 
+TEAM = f"team@{DOMAIN}"
 FRIEND, GONE = "friend@partner.example", "gone@partner.example"
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["xforward", "plain"])
-def filtered(request):
-    with running(filtered="after", xforward=request.param, forwards=FORWARDS) as server:
-        yield server
-
-
-@pytest.fixture
-def scene(filtered, scene_of):
-    yield scene_of(filtered)
-    filtered.filter.verdict = lambda _: None
-    filtered.outside.answers.clear()
-    filtered.empty()
+@pytest.fixture(params=[True, False], ids=["xforward", "plain"])
+def scene(request, scene):
+    """A filter that passes on who the client was, and one that does not."""
+    scene.server.filter.xforward = request.param
+    yield scene
+    scene.server.filter.verdict = lambda _: None
+    scene.server.filter.back = scene.server.ports["back"]
 
 
 def test_a_filtered_mail_is_counted_once_with_its_final_fates(scene):
     scene.server.outside.answers[GONE] = "550 5.1.1 No such user"
-    with scene.server.session(ALICE, "127.0.0.66") as smtp:
+    with scene.server.session(ALICE, "127.0.0.66", "filtered") as smtp:
         receipt = smtp.hand_in(ALICE, [FRIEND, GONE, BOB], letter("filtered", "the plan"))
     evidence = scene.read()
     found = evidence.message("filtered")
@@ -36,9 +32,8 @@ def test_a_filtered_mail_is_counted_once_with_its_final_fates(scene):
 
 
 def test_a_list_is_expanded_before_the_filter(scene):
-    team = f"team@{DOMAIN}"
-    with scene.server.session(ALICE) as smtp:
-        smtp.hand_in(ALICE, [team], letter("to the team"))
+    with scene.server.session(ALICE, port="filtered") as smtp:
+        smtp.hand_in(ALICE, [TEAM], letter("to the team"))
     evidence = scene.read()
     assert evidence.fates("to the team") == {FRIEND: "delivered", BOB: "delivered", CAROL: "delivered"}
     assert [row["direction"] for row in evidence.table("messages")] == ["submitted"]
@@ -46,7 +41,7 @@ def test_a_list_is_expanded_before_the_filter(scene):
 
 def test_what_the_filter_refuses_has_bounced(scene):
     scene.server.filter.verdict = lambda _: "554 5.7.0 Reject, id=1-01 - INFECTED: Eicar"
-    with scene.server.session(ALICE) as smtp:
+    with scene.server.session(ALICE, port="filtered") as smtp:
         smtp.hand_in(ALICE, [FRIEND], letter("infected"))
     scene.server.settle()
     assert scene.server.outside.mails == []
@@ -56,14 +51,14 @@ def test_what_the_filter_refuses_has_bounced(scene):
 
 def test_what_the_filter_swallows_has_reached_nobody(scene):
     scene.server.filter.verdict = lambda _: "250 2.7.0 Ok, discarded, id=1-01 - SPAM"
-    with scene.server.session(ALICE) as smtp:
+    with scene.server.session(ALICE, port="filtered") as smtp:
         smtp.hand_in(ALICE, [FRIEND], letter("swallowed"))
     assert scene.read().fates("swallowed")[FRIEND] != "delivered"
 
 
 def test_what_waits_behind_the_filter_is_deferred(scene):
     scene.server.outside.answers[GONE] = "451 4.7.1 Later"
-    with scene.server.session(ALICE) as smtp:
+    with scene.server.session(ALICE, port="filtered") as smtp:
         smtp.hand_in(ALICE, [GONE, FRIEND], letter("waits"))
     evidence = scene.read()
     assert evidence.fates("waits") == {GONE: "deferred", FRIEND: "delivered"}
@@ -72,7 +67,7 @@ def test_what_waits_behind_the_filter_is_deferred(scene):
 
 def test_many_mails_at_once_find_their_own_way_through_the_filter(scene):
     asked = {f"m{number}": f"person{number}@partner.example" for number in range(20)}
-    with scene.server.session(ALICE) as smtp:
+    with scene.server.session(ALICE, port="filtered") as smtp:
         for name, address in asked.items():
             smtp.hand_in(ALICE, [address], letter(name))
     evidence = scene.read()
@@ -82,7 +77,7 @@ def test_many_mails_at_once_find_their_own_way_through_the_filter(scene):
 
 
 def test_mails_of_the_same_message_id_stay_apart(scene):
-    with scene.server.session(ALICE) as smtp:
+    with scene.server.session(ALICE, port="filtered") as smtp:
         for number in range(5):
             smtp.hand_in(ALICE, [f"person{number}@partner.example"], letter("the same"))
     evidence = scene.read()
@@ -93,37 +88,36 @@ def test_mails_of_the_same_message_id_stay_apart(scene):
     assert len({row["message_key"] for row in evidence.table("deliveries")}) == 5
 
 
-@pytest.fixture(scope="module")
-def late_expansion():
-    with running(
-        filtered="after", forwards=FORWARDS, submission={"receive_override_options": "no_address_mappings"},
-        back={"receive_override_options": "no_unknown_recipient_checks"},
-    ) as server:  # fmt: skip
-        yield server
-
-
-def test_a_list_is_expanded_behind_the_filter(late_expansion, scene_of):
-    scene = scene_of(late_expansion)
-    with late_expansion.session(ALICE) as smtp:
-        smtp.hand_in(ALICE, [f"team@{DOMAIN}"], letter("to the team"))
+def test_a_list_is_expanded_behind_the_filter(scene):
+    scene.server.filter.back = scene.server.ports["back_last"]
+    with scene.server.session(ALICE, port="filtered_first") as smtp:
+        smtp.hand_in(ALICE, [TEAM, DAVE, "other@partner.example"], letter("to the team"))
     evidence = scene.read()
-    assert evidence.fates("to the team") == {FRIEND: "delivered", BOB: "delivered", CAROL: "delivered"}
+    assert evidence.fates("to the team") == dict.fromkeys(
+        (FRIEND, BOB, CAROL, DAVE, "dave@home.example", "other@partner.example"), "delivered"
+    )
     assert [row["direction"] for row in evidence.table("messages")] == ["submitted"]
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["xforward", "plain"])
-def proxied(request):
-    with running(filtered="before", xforward=request.param) as server:
-        yield server
+def test_a_list_that_local_expands_behind_the_filter(scene):
+    with scene.server.session(ALICE, "127.0.0.66", "filtered") as smtp:
+        smtp.hand_in(ALICE, [f"staff@{LISTS}", FRIEND], letter("to the staff"))
+    evidence = scene.read()
+    assert evidence.fates("to the staff") == dict.fromkeys((BOB, "everybody@partner.example", FRIEND), "delivered")
+    assert evidence.rows("messages", "account", "client_ip") == [(ALICE, "127.0.0.66")]
 
 
-def test_a_mail_that_is_filtered_before_the_queue_is_its_senders(proxied, scene_of):
-    scene = scene_of(proxied)
-    with proxied.session(ALICE, "127.0.0.66") as smtp:
+def test_a_mail_that_is_filtered_before_the_queue_is_its_senders(scene):
+    with scene.server.session(ALICE, "127.0.0.66", "proxied") as smtp:
         smtp.hand_in(ALICE, [FRIEND, BOB], letter("one"))
         smtp.hand_in(ALICE, [FRIEND], letter("two"))
     evidence = scene.read()
     assert len(evidence.table("messages")) == 2
     assert evidence.fates("one") == {FRIEND: "delivered", BOB: "delivered"}
-    found = evidence.message("one")
-    assert (found["account"], found["client_ip"], found["direction"]) == (ALICE, "127.0.0.66", "submitted")
+    found = [evidence.message(name) for name in ("one", "two")]
+    assert [(row["account"], row["client_ip"], row["direction"]) for row in found] == [
+        (ALICE, "127.0.0.66", "submitted"),
+        (ALICE, "127.0.0.66", "submitted"),
+    ]
+    assert found[0]["session"] == found[1]["session"]
+    assert evidence.rows("signins", "account", "ip") == [(ALICE, "127.0.0.66")]

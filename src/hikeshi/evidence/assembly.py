@@ -13,6 +13,7 @@ from hikeshi.basics.sql import queries
 from hikeshi.evidence.lake import Lake
 from hikeshi.evidence.tables import DELIVERIES, KINDS, MESSAGES, PIECES, PROGRAMS, RECORD_BITS, SIGNINS
 
+
 def _with_bits(text: str) -> str:
     """Write `said_any(said, ['client', …])`, any of these kinds of record, as a test of bits."""
     return re.sub(
@@ -35,7 +36,9 @@ class Assembly:
     lake: Lake
 
     def __post_init__(self) -> None:
-        self.lake.sql.execute("CREATE TEMP TABLE carried AS SELECT * FROM pieces")
+        # Parquet keeps no ENUM, so the types are said again.
+        self.lake.sql.execute(PIECES.ddl("carried").replace("CREATE", "CREATE TEMP"))
+        self.lake.sql.execute(f"INSERT INTO carried SELECT {', '.join(PIECES.columns)} FROM pieces")
 
     def fold(self, settled: datetime, *, overlapping: bool) -> None:
         """Assemble what is staged and carried; let go what is finished before `settled` (naive UTC).
@@ -103,4 +106,3 @@ class Assembly:
 
     def _text(self, name: str, which: str) -> str:
         return _SQL[name].replace("{which}", which)
-

@@ -16,9 +16,9 @@ from pathlib import Path
 from hikeshi.basics.zones import machine_zone, zone
 from hikeshi.evidence import seal, setaside
 from hikeshi.evidence.assembly import Assembly
-from hikeshi.evidence.intake import Intake, flush, prepare, staged
+from hikeshi.evidence.intake import Intake, Ready, flush, prepare, ready_to_take, staged
 from hikeshi.evidence.lake import ACTIVITY, Lake
-from hikeshi.evidence.reading import Block, Input, Stream, Unreadable, blocks, find, peek
+from hikeshi.evidence.reading import Input, Stream, Unreadable, blocks, find, peek
 from hikeshi.evidence.seal import Manifest, Sealed
 from hikeshi.evidence.setaside import SetAside
 from hikeshi.evidence.source import Source
@@ -101,7 +101,7 @@ class _Run:
     intake: Intake
     sealed: Sealed
     aside: SetAside
-    blocks: Iterator[Block]
+    blocks: Iterator[Ready]
     time: datetime = _START
     done: bool = False
     whole: bool = True
@@ -162,7 +162,7 @@ def _start(
     kept = SetAside(aside, sealed.number, one.path)
     intake = Intake(lake, sources, clock, sealed.number, kept)
     content = _after(iter(stream), sealed.content_bytes)
-    run = _Run(stream, intake, sealed, kept, _ahead(blocks(content, sealed.records + 1)))
+    run = _Run(stream, intake, sealed, kept, _ahead(map(ready_to_take, blocks(content, sealed.records + 1))))
     run.base = (sealed.records, sealed.taken, sealed.skipped, sealed.set_aside)
     run.time = _first_time(lines, clock)
     return run
@@ -218,9 +218,9 @@ def _hour_of(line: str, one: Format) -> str:
     return stamp[:13] + ((zone_part and zone_part[1]) or "")
 
 
-def _ahead(given: Iterator[Block]) -> Iterator[Block]:
+def _ahead(given: Iterator[Ready]) -> Iterator[Ready]:
     """Read one block ahead in a thread: unpacking and digests cost time that the engine can use."""
-    waiting: queue.Queue[Block | BaseException | None] = queue.Queue(maxsize=1)
+    waiting: queue.Queue[Ready | BaseException | None] = queue.Queue(maxsize=1)
 
     def work() -> None:
         try:
@@ -261,7 +261,9 @@ def _read_side_by_side(runs: list[_Run], lake: Lake, assembly: Assembly, progres
 
 def _reached(lake: Lake, number: int) -> datetime:
     """Give how far an input has come by what is staged of it; long ago where nothing is."""
-    found = lake.one(f"SELECT coalesce(max(last), TIMESTAMP '1970-01-01') FROM staged_activity WHERE input = {number}")[0]
+    found = lake.one(f"SELECT coalesce(max(last), TIMESTAMP '1970-01-01') FROM staged_activity WHERE input = {number}")[
+        0
+    ]
     assert isinstance(found, datetime)  # noqa: S101 - the engine's own type
     return found
 
@@ -304,11 +306,13 @@ def _clock(one: Input, lines: Sequence[str], reading: Reading) -> Clock:
         year, year_basis = proof[0], "inferred"
     else:
         year, year_basis = guess_year(first, latest, here), "assumed"
-    stated = not first and all(map(_states_zone, lines))
+    stated = not first and "" not in map(_stated_zone, lines)
+    if stated:
+        name = next(filter(None, map(_stated_zone, lines)), name)
     return Clock(year, here, name, "stated" if stated else basis, year_basis if first else "stated")
 
 
-def _states_zone(line: str) -> bool:
-    """Say whether a stamp with a year states its zone; true where there is no such stamp."""
+def _stated_zone(line: str) -> str | None:
+    """Give the zone that a stamp with a year states, '' if it states none; None where there is no such stamp."""
     stamp = re.match(r"(?:<\d+>(?:1 )?)?\d{4}-\d\d-\d\d[T ][0-9:.,]+(\S*)", line)
-    return stamp is None or bool(stamp[1])
+    return stamp[1].replace("Z", "+00:00") if stamp else None

@@ -47,7 +47,14 @@ def coverage(lake: Lake, manifest: Manifest) -> list[Coverage]:
     for source, host, first, last, records in rows:
         gaps = [*_holes(lake, str(source), str(host)), *_broken(lake, manifest, str(source), str(host))]
         found.append(
-            Coverage(str(source), str(host), _aware(first), _aware(last), int(records), tuple(sorted(gaps, key=lambda gap: gap.first)))
+            Coverage(
+                str(source),
+                str(host),
+                _aware(first),
+                _aware(last),
+                int(records),
+                tuple(sorted(gaps, key=lambda gap: gap.first)),
+            )
         )
     return found
 

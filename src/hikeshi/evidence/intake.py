@@ -69,6 +69,24 @@ def prepare(lake: Lake, zones: Mapping[int, str]) -> None:
         lake.sql.execute("INSERT INTO zones VALUES (?, ?)", [number, zone])
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A block with its secrets taken out and its lines as a column; made ahead, while the engine is at work."""
+
+    first: int
+    data: bytes
+    overlong: bool
+    lines: pa.Table
+    starts: "np.ndarray[tuple[int], np.dtype[np.int32]]"
+
+
+def ready_to_take(block: Block) -> Ready:
+    """Take the secrets out of a block and view it as a column of lines."""
+    data = redact(block.data)
+    lines, starts = (None, np.empty(0, np.int32)) if block.overlong else _lines(data, block.first)
+    return Ready(block.first, data, block.overlong, lines, starts)
+
+
 class Intake:
     """Takes the blocks of one input into the staged tables. One call of `take` a block, in order."""
 
@@ -79,38 +97,38 @@ class Intake:
         self._overlong = 0
         lake.sql.execute("INSERT OR REPLACE INTO zones VALUES (?, ?)", [number, clock.zone_name])
 
-    def take(self, block: Block) -> None:
+    def take(self, block: Block | Ready) -> None:
         """Take one block: count its records, stage what is ours, set aside what cannot be read."""
-        if block.overlong:
-            self._take_overlong(block)
+        ready = ready_to_take(block) if isinstance(block, Block) else block
+        if ready.overlong:
+            self._take_overlong(ready)
             return
-        data = redact(block.data)
-        lines, starts = _lines(data, block.first)
+        data, starts = ready.data, ready.starts
         self.counts.records += len(starts) - 1
         keep = _short_enough(starts)
         if keep is not None:
             for index in np.flatnonzero(~keep):
-                self._set_aside(data, starts, block.first, int(index) + block.first, TOO_LONG)
+                self._set_aside(ready, int(index) + ready.first, TOO_LONG)
         formats = likeliest(data[: 64 << 10].decode("utf-8", "backslashreplace").splitlines()[:50])
         for begin, end in pairwise((0, *new_years(data, starts), len(starts) - 1)):
-            part = lines.slice(begin, end - begin)
+            part = ready.lines.slice(begin, end - begin)
             remaining = self._take_lines(part if keep is None else part.filter(pa.array(keep[begin:end])), formats)
             for record in remaining:
-                self._set_aside(data, starts, block.first, record, NO_HEAD)
+                self._set_aside(ready, record, NO_HEAD)
             for record, reason in self._unreadable:
-                self._set_aside(data, starts, block.first, record, reason)
+                self._set_aside(ready, record, reason)
 
-    def _take_overlong(self, block: Block) -> None:
-        first = block.first != self._overlong
-        self._overlong = block.first
+    def _take_overlong(self, ready: Ready) -> None:
+        first = ready.first != self._overlong
+        self._overlong = ready.first
         self.counts.records += first
         self.counts.set_aside += first
-        self.aside.add(block.first, redact(block.data), TOO_LONG)
+        self.aside.add(ready.first, ready.data, TOO_LONG)
 
-    def _set_aside(self, data: bytes, starts: "np.ndarray[tuple[int], np.dtype[np.int32]]", first: int, record: int, reason: str) -> None:
-        place = record - first
+    def _set_aside(self, ready: Ready, record: int, reason: str) -> None:
+        place = record - ready.first
         self.counts.set_aside += 1
-        self.aside.add(record, data[starts[place] : starts[place + 1]], reason)
+        self.aside.add(record, ready.data[ready.starts[place] : ready.starts[place + 1]], reason)
 
     def _take_lines(self, lines: pa.Table, formats: Sequence[Format]) -> list[int]:
         """Take what begins in one of `formats`, the likeliest first; give the records that begin in none."""
@@ -173,9 +191,7 @@ class Intake:
         if not kinds:
             return
         sql = self.lake.sql
-        found = sql.execute(
-            "SELECT hour FROM heads WHERE kind > 0 GROUP BY hour ORDER BY min(record)"
-        ).fetchall()
+        found = sql.execute("SELECT hour FROM heads WHERE kind > 0 GROUP BY hour ORDER BY min(record)").fetchall()
         hours = hours_table([row[0] for row in found], self.clock)
         sql.execute(f"CREATE OR REPLACE TEMP TABLE hours AS SELECT * FROM (VALUES {hours}) AS t (hour, micros, zone)")
         sql.execute("""
@@ -207,7 +223,7 @@ class Intake:
             "program": "program",
             "pid": "pid",
         }
-        known.setdefault("queue_id", "word")
+        known.setdefault("queue_id", "if(word = 'NOQUEUE', '', word)")
         if "account" in fields:
             known["account"] = f"lower({fields['account']})"
         columns = ", ".join(
@@ -286,7 +302,9 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def _short_enough(starts: "np.ndarray[tuple[int], np.dtype[np.int32]]") -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":
+def _short_enough(
+    starts: "np.ndarray[tuple[int], np.dtype[np.int32]]",
+) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":
     fits = np.diff(starts) <= LONGEST_LINE
     return None if fits.all() else fits
 

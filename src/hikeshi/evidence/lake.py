@@ -75,9 +75,13 @@ class Lake:
         path = self.folder / name
         path.parent.mkdir(mode=0o700, exist_ok=True)
         columns = ", ".join(table.columns)
-        count = int(str(self.one(
-            f"COPY (SELECT {columns} FROM ({query})) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
-        )[0]))
+        count = int(
+            str(
+                self.one(
+                    f"COPY (SELECT {columns} FROM ({query})) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+                )[0]
+            )
+        )
         if count:
             path.chmod(0o600)
             self.files[table.name].append(name)

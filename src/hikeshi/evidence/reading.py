@@ -397,8 +397,8 @@ def blocks(stream: Iterable[bytes], first: int = 1, size: int = BLOCK) -> Iterat
 
     `first` is the number of the first record. Bounded memory: a line beyond `size` comes in overlong parts.
     """
-    held = io.BytesIO()
-    record, spilling = first, False
+    held: list[bytes] = []
+    have, record, spilling = 0, first, False
     for part in stream:
         data = part
         if spilling:
@@ -407,21 +407,31 @@ def blocks(stream: Iterable[bytes], first: int = 1, size: int = BLOCK) -> Iterat
             if not end:
                 continue
             record, spilling, data = record + 1, False, data[end:]
-        held.write(data)
-        if held.tell() < size:
+        held.append(data)
+        have += len(data)
+        if have < size:
             continue
-        whole = held.getvalue()
-        cut = whole.rfind(b"\n") + 1
-        held = io.BytesIO()
-        if cut:
-            yield Block(record, whole[:cut])
-            record += whole.count(b"\n", 0, cut)
-            held.write(whole[cut:])
+        cut = data.rfind(b"\n") + 1
+        if cut or any(b"\n" in one for one in held):
+            whole, rest = _cut(held, cut)
+            yield Block(record, whole)
+            record += whole.count(b"\n")
+            held, have = [rest], len(rest)
         else:
-            yield Block(record, whole, overlong=True)
-            spilling = True
-    if rest := held.getvalue():
+            yield Block(record, b"".join(held), overlong=True)
+            held, have, spilling = [], 0, True
+    if rest := b"".join(held):
         yield Block(record, rest)
+
+
+def _cut(held: list[bytes], cut: int) -> tuple[bytes, bytes]:
+    """Join what is held up to its last line end; `cut` is that place in the last part, 0 where it has none."""
+    if cut:
+        last = held[-1]
+        return b"".join([*held[:-1], last[:cut]]), last[cut:]
+    whole = b"".join(held)
+    place = whole.rfind(b"\n") + 1
+    return whole[:place], whole[place:]
 
 
 def peek(one: Input, size: int = 256 << 10) -> list[str]:

@@ -19,7 +19,8 @@ class SetAside:
     def __init__(self, folder: Path, number: int, path: str) -> None:
         self.folder, self.number, self.path = folder, number, path
         safe = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in Path(path).name)
-        self.name = f"{number:04d}-{safe[-80:]}"
+        kept = next(folder.glob(f"{number:04d}-*"), None)  # a log that went on under another name
+        self.name = kept.name if kept else f"{number:04d}-{safe[-80:]}"
         self._file: BinaryIO | None = None
         self._rows: list[list[object]] = []
         self._offset = 0
@@ -72,7 +73,7 @@ def tidy(folder: Path, sealed: Mapping[int, int]) -> None:
 
 def _write(index: Path, rows: Iterable[Sequence[object]]) -> None:
     descriptor = os.open(index, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with open(descriptor, "a", newline="", encoding="utf-8") as file:
+    with open(descriptor, "a", newline="", encoding="utf-8") as file:  # noqa: PTH123 - private from birth
         csv.writer(file).writerows(rows)
 
 

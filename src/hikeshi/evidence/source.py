@@ -53,7 +53,9 @@ class Lines:
         for name, pattern in self.finds.items():
             searched = f"nullif(regexp_extract(text, {literal(pattern)}, 1), '')"
             # CASE, since only that keeps the engine from searching where there is no need
-            found[name] = f"CASE WHEN {found[name]} IS NULL THEN {searched} ELSE {found[name]} END" if name in found else searched
+            found[name] = (
+                f"CASE WHEN {found[name]} IS NULL THEN {searched} ELSE {found[name]} END" if name in found else searched
+            )
         found |= self.sets
         return found
 

@@ -21,7 +21,9 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 #: the names as numbers, sorted, and which month each is, counted from 0
 _MONTH_CODES = tuple(
     np.array(column)
-    for column in zip(*sorted((int.from_bytes(name.encode()), place) for place, name in enumerate(_MONTHS)), strict=True)
+    for column in zip(
+        *sorted((int.from_bytes(name.encode()), place) for place, name in enumerate(_MONTHS)), strict=True
+    )
 )
 
 # Where the text begins, from the lengths of what stands before it: `head` has groups front, tag, pid and word.
@@ -84,7 +86,10 @@ _DATA = r'(?:-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])+)'
 #: the priority and the version say that it is one
 RFC5424 = Format(
     name="rfc5424",
-    head=r"^(<[0-9]+>1 [0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ [^ ]+) ([^ ]+) ([^ ]+) [^ ]+ " + _DATA + r" (?:\x{FEFF})?" + _WORD,
+    head=r"^(<[0-9]+>1 [0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+ [^ ]+) ([^ ]+) ([^ ]+) [^ ]+ "
+    + _DATA
+    + r" (?:\x{FEFF})?"
+    + _WORD,
     front="substr(head.front, strpos(head.front, ' ') + 1)",
     text=r"regexp_extract(line, '^<[0-9]+>1 (?:[^ ]+ ){5}" + _DATA + r" (?:\x{FEFF})?(?:[0-9A-Za-z]+: )?([^\n]*)', 1)",
     bare="line",
@@ -275,6 +280,8 @@ def new_years(data: bytes, starts: "np.ndarray[tuple[int], np.dtype[np.int32]]")
 
     Only then can one stamp mean two times. Such lines divide a block, so that each part has every hour once.
     """
+    if not _long(data, starts):
+        return []
     first = starts[:-1][np.diff(starts) > 3]
     places = np.flatnonzero(np.diff(starts) > 3)
     text = np.frombuffer(data, np.uint8)
@@ -290,3 +297,9 @@ def new_years(data: bytes, starts: "np.ndarray[tuple[int], np.dtype[np.int32]]")
             found.append(int(places[drop]))
             last = drop
     return found
+
+
+def _long(data: bytes, starts: "np.ndarray[tuple[int], np.dtype[np.int32]]") -> bool:
+    """Say by a sample of lines whether a block may hold more than a year; a busy log's block is days."""
+    sample = starts[: -1 : max(1, len(starts) // 500)]
+    return len({data[place : place + 3] for place in sample.tolist()}) > 6

@@ -39,7 +39,10 @@ LOGIN_FAILED = Lines(
     name="dovecot-login-failed",
     fills=SIGNINS,
     holds=("-login: ", "auth failed, "),
-    takes=(_LOGGED + r"(?:[^(\n]*)\(auth failed, (?P<tries>[0-9]+) attempts", r"^[^<]*\([^)]*\)[^)<]*(?:\([a-z_]*\))?: " + _USUAL),
+    takes=(
+        _LOGGED + r"(?:[^(\n]*)\(auth failed, (?P<tries>[0-9]+) attempts",
+        r"^[^<]*\([^)]*\)[^)<]*(?:\([a-z_]*\))?: " + _USUAL,
+    ),
     finds=_LOGIN,
     sets={"outcome": "'failure'", "session": _SESSION},
     must="tries",

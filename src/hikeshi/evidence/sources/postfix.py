@@ -122,18 +122,12 @@ TO_QUOTED = replace(
     ),
 )
 
-REMOVED = Lines(
-    name="postfix-removed", fills=PIECES, tag="qmgr", begins="removed", sets={"kind": "'removed'"}
-)
+REMOVED = Lines(name="postfix-removed", fills=PIECES, tag="qmgr", begins="removed", sets={"kind": "'removed'"})
 
 #: 3.10 and later end an unfinished transaction in words.
-CANCELED = Lines(
-    name="postfix-canceled", fills=PIECES, tag="/smtpd", begins="canceled", sets={"kind": "'canceled'"}
-)
+CANCELED = Lines(name="postfix-canceled", fills=PIECES, tag="/smtpd", begins="canceled", sets={"kind": "'canceled'"})
 
-DELETED = Lines(
-    name="postfix-deleted", fills=PIECES, tag="/postsuper", begins="removed", sets={"kind": "'deleted'"}
-)
+DELETED = Lines(name="postfix-deleted", fills=PIECES, tag="/postsuper", begins="removed", sets={"kind": "'deleted'"})
 
 #: moved back to the maildrop: it goes on as another queue id, which pickup tells
 REQUEUED = Lines(
@@ -160,9 +154,7 @@ RELEASED = Lines(
     sets={"kind": "'release'"},
 )
 
-REJECTED = Lines(
-    name="postfix-rejected", fills=PIECES, tag="/cleanup", begins="reject: ", sets={"kind": "'rejected'"}
-)
+REJECTED = Lines(name="postfix-rejected", fills=PIECES, tag="/cleanup", begins="reject: ", sets={"kind": "'rejected'"})
 MILTER_REJECTED = replace(REJECTED, name="postfix-milter-rejected", begins="milter-reject: ")
 
 DISCARDED = Lines(
