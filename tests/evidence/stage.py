@@ -143,9 +143,10 @@ class Bench:
         source = f"staged_{table}"
         if table == "pieces":
             source = f"""(
-                SELECT staged.* EXCLUDE (program, place), host, tag, zone, place >> {RECORD_BITS} AS input,
+                SELECT staged.* EXCLUDE (program, place, line, rest, unknown_program), host, tag, zone, place >> {RECORD_BITS} AS input,
                     place & {(1 << RECORD_BITS) - 1} AS record
                 FROM staged_pieces AS staged JOIN known_programs USING (program) JOIN zones ON input = place >> {RECORD_BITS}
+                WHERE kind IS NOT NULL
             )"""
         asked = self.lake.sql.execute(f"SELECT * FROM {source} ORDER BY record")
         names = [column[0] for column in asked.description]

@@ -3,8 +3,7 @@
 
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from servers import DOMAIN, LISTS, MailServer, missing
+from servers import DOMAIN, MailServer, missing
 
 from hikeshi.evidence.collect import Reading, collect
 from hikeshi.evidence.lake import Lake, opened
@@ -28,7 +27,12 @@ FORWARDS = {
 LOCAL_LISTS = {"staff": f"{BOB}, everybody@partner.example"}
 #: whatever EVE hands in is held
 HOLD_EVE = {"smtpd_sender_restrictions": f"check_sasl_access inline:{{ {{{EVE} = HOLD case 12}} }}"}
-HEADER_CHECKS = "/^Subject: .*hold this/ HOLD\n/^Subject:/ WARN\n"
+HEADER_CHECKS = """
+/^Subject: .*hold this/ HOLD
+/^Subject: .*reject this/ REJECT We do not like it
+/^Subject: .*discard this/ DISCARD
+/^Subject:/ WARN
+"""
 ZONE = "Asia/Tokyo"
 
 _reason = missing()
@@ -112,11 +116,12 @@ class Scene:
         self.server, self.folder, self.stack = server, folder, stack
         server.settle()
         server.outside.mails.clear()
-        self._from = self._sizes()
+        self._from = self.sizes()
         self._runs = 0
         self.began = _now()
 
-    def _sizes(self) -> dict[Path, int]:
+    def sizes(self) -> dict[Path, int]:
+        """Say how long the logs are now."""
         return {path: path.stat().st_size for path in (self.server.mail_log, self.server.dovecot_log)}
 
     def logs(self) -> list[Path]:
@@ -130,10 +135,13 @@ class Scene:
         return written
 
     def read(self, tz: str | None = ZONE) -> Evidence:
-        """Let hikeshi read it, and hold law 1: every line counted, none of a real server set aside."""
-        paths = self.logs()
+        """Let hikeshi read what was logged since the scene began."""
+        return self.read_logs(self.logs(), tz)
+
+    def read_logs(self, paths: Sequence[Path], tz: str | None = ZONE) -> Evidence:
+        """Let hikeshi read logs, and hold law 1: every line counted, none of a real server set aside."""
         manifest = Manifest()
-        folder = self.folder / f"{self._runs}-case"
+        folder = Path(tempfile.mkdtemp(prefix="case-", dir=self.folder))
         lake = self.stack.enter_context(opened(folder / "evidence", {}))
         collect(lake, manifest, [str(path) for path in paths], Reading(tz), folder / "set-aside", lambda _: None)
         assert manifest.unreadable == []

@@ -47,6 +47,7 @@ _NEEDED = {
 }
 _KEEPER = Path(__file__).with_name("keeper.py")
 _PATIENCE = 20.0
+_STARTED, _RELOADED = "daemon started -- version", "reload -- version"
 
 
 def missing() -> str | None:
@@ -111,20 +112,29 @@ class MailServer:
         self._lay_out()
         for one in (self.outside, self.filter, self._postman):
             one.start()
+        self.run_servers()
+
+    def stop(self) -> None:
+        """Stop it for good; no process of it is left."""
+        self.stop_servers()
+        for one in (self.outside, self.filter, self._postman):
+            one.stop()
+
+    def run_servers(self) -> None:
+        """Start Dovecot and Postfix, with what the queue and the mailboxes hold."""
+        starts = _count(self.mail_log, _STARTED)
         self._run("dovecot", "/usr/sbin/dovecot", "-F", "-c", str(self.etc / "dovecot.conf"))
         self._run("postfix", str(_DAEMONS / "master"), "-c", str(self.etc))
         self._wait_for("Dovecot", (self.run / "auth").exists)
-        self._wait_for("Postfix", lambda: self.mail_log.exists() and "daemon started" in self.mail_log.read_text())
+        self._wait_for("Postfix", lambda: _count(self.mail_log, _STARTED) > starts)
 
-    def stop(self) -> None:
-        """Stop it; no process of it is left."""
+    def stop_servers(self) -> None:
+        """Stop Postfix and Dovecot as they are, whatever they are doing."""
         for process in self._running:
             process.send_signal(signal.SIGTERM)
         for process in self._running:
             process.wait(_PATIENCE)
         self._running.clear()
-        for one in (self.outside, self.filter, self._postman):
-            one.stop()
 
     def _wait_for(self, what: str, met: Callable[[], bool]) -> None:
         """Wait for `met`, but not for a server that has ended."""
@@ -218,6 +228,10 @@ class MailServer:
         """Try everything that is deferred once more, now."""
         self.command("postqueue", "-f")
 
+    def wake(self) -> None:
+        """Let what has been queued anew (`postsuper -r`) be picked up now."""
+        self.command("postkick", "public", "pickup", "W")
+
     def hold(self, queue_id: str) -> None:
         """Place a mail on hold."""
         self.command("postsuper", "-h", queue_id)
@@ -236,9 +250,9 @@ class MailServer:
         self.command("postconf", "-e", *(f"{name}={value}" for name, value in settings.items()))
         _aged(self.etc / "main.cf")
         pid = int((self.queue / "pid" / "master.pid").read_text())
-        reloads = self.mail_log.read_text().count("reload -- version")
+        reloads = _count(self.mail_log, _RELOADED)
         os.kill(pid, signal.SIGHUP)
-        until(lambda: self.mail_log.read_text().count("reload -- version") > reloads, "Postfix reloads")
+        until(lambda: _count(self.mail_log, _RELOADED) > reloads, "Postfix reloads")
 
     def settle(self) -> None:
         """Wait until every mail has been delivered, deferred or held and the log has been written to the end."""
@@ -497,6 +511,10 @@ def _ports(count: int) -> list[int]:
             if port not in found and trial.connect_ex(("127.0.0.1", port)):
                 found.append(port)
     return found
+
+
+def _count(log: Path, words: str) -> int:
+    return log.read_text().count(words) if log.exists() else 0
 
 
 def _unfinished(log: str) -> set[str]:

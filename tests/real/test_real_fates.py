@@ -118,3 +118,35 @@ def test_the_fates_of_two_mails_to_one_address_stay_apart(scene):
         smtp.hand_in(ALICE, [BUSY], letter("after"))
     evidence = scene.read()
     assert (evidence.fates("before"), evidence.fates("after")) == ({BUSY: "deferred"}, {BUSY: "delivered"})
+
+
+def test_a_confirmation_that_was_asked_for_is_a_notification(scene):
+    with scene.server.session(ALICE) as smtp:
+        smtp.mail(ALICE)
+        smtp.rcpt(BOB, ["NOTIFY=SUCCESS"])
+        smtp.data(letter("confirm"))
+    evidence = scene.read()
+    assert evidence.fates("confirm") == {BOB: "delivered"}
+    assert sorted(evidence.rows("messages", "direction", "mail_from")) == [("notification", ""), ("submitted", ALICE)]
+
+
+@pytest.mark.parametrize("order", ["reject this", "discard this"])
+def test_what_the_header_checks_stop_reaches_nobody(scene, order):
+    with scene.server.session(ALICE) as smtp:
+        smtp.hand_in(ALICE, [FRIEND], letter("stopped", f"please {order}"))
+        smtp.hand_in(ALICE, [FRIEND], letter("passed"))
+    evidence = scene.read()
+    assert [row["message_id"] for row in evidence.table("messages") if row["accepted"]] == [named("passed")]
+    assert evidence.rows("deliveries", "address", "status") == [(FRIEND, "delivered")]
+
+
+def test_a_mail_that_is_queued_anew_is_one_mail_of_its_sender(scene):
+    with scene.server.session(ALICE, "127.0.0.66") as smtp:
+        receipt = smtp.hand_in(ALICE, [FRIEND, BUSY], letter("anew"))
+    scene.server.settle()
+    scene.server.outside.answers.clear()
+    scene.server.command("postsuper", "-r", receipt.queue_id)
+    scene.server.wake()
+    evidence = scene.read()
+    assert evidence.rows("messages", "account", "client_ip", "direction") == [(ALICE, "127.0.0.66", "submitted")]
+    assert evidence.fates("anew") == {FRIEND: "delivered", BUSY: "delivered"}

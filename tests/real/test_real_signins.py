@@ -137,3 +137,24 @@ def test_the_case_of_an_account_makes_no_second_account(scene):
     evidence = scene.read()
     assert evidence.message("shouted")["account"] == ALICE
     assert evidence.rows("signins", "account") == [(ALICE,)]
+
+
+@pytest.mark.parametrize("service", ["imap", "pop3"])
+def test_a_connection_that_breaks_is_read_like_one_that_ends(scene, service):
+    scene.server.receive(FRIEND, [BOB], letter("broken"))
+    scene.server.settle()
+    client = Imap if service == "imap" else Pop3
+    broken = client(scene.server.ports[service], "127.0.0.7")
+    if service == "imap":
+        broken.login(BOB, ACCOUNTS[BOB])
+        broken.select()
+        broken.fetch("1", "(BODY[])")
+        broken.shutdown()
+    else:
+        broken.user(BOB)
+        broken.pass_(ACCOUNTS[BOB])
+        broken.retr(1)
+        broken.close()
+    evidence = scene.read()
+    assert evidence.rows("reads", "account", "operation", "items") == [(BOB, service, 1)]
+    assert evidence.rows("signins", "account", "ip", "protocol") == [(BOB, "127.0.0.7", service)]

@@ -193,3 +193,4 @@ def test_dovecot_submission_hands_on_account_and_address(scene):
     assert (ALICE, "127.0.0.77", "submission", "success") in evidence.rows(
         "signins", "account", "ip", "protocol", "outcome"
     )
+    assert evidence.table("reads") == []

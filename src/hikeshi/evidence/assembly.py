@@ -11,7 +11,7 @@ from datetime import datetime
 
 from hikeshi.basics.sql import queries
 from hikeshi.evidence.lake import Lake
-from hikeshi.evidence.tables import DELIVERIES, KINDS, MESSAGES, PIECES, PROGRAMS, RECORD_BITS, SIGNINS
+from hikeshi.evidence.tables import DELIVERIES, KINDS, MESSAGES, PASSED, PIECES, PROGRAMS, RECORD_BITS, SIGNINS
 
 
 def _with_bits(text: str) -> str:
@@ -26,6 +26,7 @@ def _with_bits(text: str) -> str:
 _SQL = {name: _with_bits(text) for name, text in queries("hikeshi.evidence", "assembly.sql").items()}
 #: two records are the same record seen twice when all of this is equal
 _CONTENT = ", ".join(name for name in PIECES.columns if name not in ("place", "program"))
+_COLUMNS = ", ".join(PIECES.columns)
 _LEAVING, _STAYING = "families.leaves", "NOT families.leaves"
 
 
@@ -49,7 +50,9 @@ class Assembly:
         lake = self.lake
         lake.add(MESSAGES, f"{self._text('messages', _LEAVING)} UNION ALL BY NAME {self._text('refusals', '')}")
         lake.add(DELIVERIES, self._text("deliveries", _LEAVING))
-        lake.add(SIGNINS, self._text("smtp_signins", _LEAVING))
+        lake.show(SIGNINS)
+        lake.add(SIGNINS, _SQL["smtp_signins"])
+        lake.add(PASSED, self._text("passed", _LEAVING))
         lake.sql.execute(f"CREATE OR REPLACE TEMP TABLE still AS {_SQL['carried']}")
         lake.sql.execute("CREATE OR REPLACE TEMP TABLE carried AS SELECT * FROM still")
         lake.sql.execute("TRUNCATE staged_pieces")
@@ -65,7 +68,8 @@ class Assembly:
         lake.replace(PIECES, "SELECT * FROM carried")
         lake.replace(PROGRAMS, "SELECT * FROM known_programs")
         self._assemble(settled, overlapping=False)
-        for table, name in ((MESSAGES, "messages"), (DELIVERIES, "deliveries"), (SIGNINS, "smtp_signins")):
+        lake.show(SIGNINS)
+        for table, name in ((MESSAGES, "messages"), (DELIVERIES, "deliveries")):
             columns = ", ".join(table.columns)
             lake.sql.execute(
                 f"CREATE OR REPLACE TEMP TABLE open_{table.name} AS SELECT {columns} FROM ({self._text(name, _STAYING)})"
@@ -75,7 +79,8 @@ class Assembly:
     def _assemble(self, settled: datetime, *, overlapping: bool) -> None:
         sql = self.lake.sql
         sql.execute(
-            "CREATE OR REPLACE TEMP VIEW fold_pieces AS SELECT * FROM staged_pieces UNION ALL BY NAME SELECT * FROM carried"
+            f"CREATE OR REPLACE TEMP VIEW fold_pieces AS SELECT {_COLUMNS} FROM staged_pieces WHERE kind IS NOT NULL "
+            f"UNION ALL SELECT {_COLUMNS} FROM carried"
         )
         sql.execute(_SQL["servers"])
         sql.execute(f"CREATE OR REPLACE TEMP VIEW fold AS {_SQL['pieces']}")
@@ -93,16 +98,24 @@ class Assembly:
         sql.execute(_SQL["sessions"])
 
     def _drop_known(self) -> None:
-        """Drop pieces that a message of the lake already speaks for."""
+        """Drop pieces that a message of the lake already speaks for, or that are a refusal told before."""
         self.lake.show(MESSAGES)
+        self.lake.show(PASSED)
         self.lake.sql.execute("""
             CREATE OR REPLACE TEMP VIEW fold AS
             SELECT * FROM fold_distinct AS fresh WHERE NOT EXISTS (
-                SELECT 1 FROM messages AS known
+                SELECT 1 FROM (
+                    SELECT host, instance, queue_id, time AS started, ended FROM messages
+                    UNION ALL SELECT host, instance, queue_id, started, ended FROM passed
+                ) AS known
                 JOIN servers ON servers.host = known.host AND servers.instance = known.instance
                 WHERE servers.server = fresh.server AND known.queue_id = fresh.queue_id
-                    AND fresh.time BETWEEN known.time AND known.ended AND fresh.queue_id <> ''
-            )""")
+                    AND fresh.time BETWEEN known.started AND known.ended AND fresh.queue_id <> ''
+            ) AND NOT (kind = 'refused' AND EXISTS (
+                SELECT 1 FROM messages AS known JOIN servers ON servers.host = known.host
+                WHERE known.direction = 'refused' AND servers.server = fresh.server AND known.time = fresh.time
+                    AND known.subject = fresh.reason AND known.input <> fresh.place >> 40
+            ))""")
 
     def _text(self, name: str, which: str) -> str:
         return _SQL[name].replace("{which}", which)

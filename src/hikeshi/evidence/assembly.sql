@@ -41,7 +41,7 @@ WITH tangled AS (
     GROUP BY server, queue_id
     HAVING count(*) FILTER (kind IN ('client', 'pickup')) > 1
         OR count(*) FILTER (kind = 'message_id') > 1
-        OR max(time) > min(time) FILTER (kind IN ('removed', 'canceled', 'deleted')) + INTERVAL 10 SECOND
+        OR max(time) > min(time) FILTER (kind IN ('removed', 'canceled', 'deleted', 'requeued')) + INTERVAL 10 SECOND
         OR min(time) < min(time) FILTER (kind IN ('client', 'pickup'))
         OR max(time) - min(time) > INTERVAL 6 DAY
 ), ordered AS (
@@ -53,7 +53,7 @@ WITH tangled AS (
 SELECT place, sum(CASE
     WHEN kind IN ('client', 'pickup') THEN 1
     WHEN kind = 'message_id' AND kind_before NOT IN ('client', 'pickup', 'subject', 'hold') THEN 1
-    WHEN kind_before IN ('removed', 'canceled', 'deleted', 'rejected') AND time > time_before + INTERVAL 10 SECOND THEN 1
+    WHEN kind_before IN ('removed', 'canceled', 'deleted', 'requeued', 'rejected') AND time > time_before + INTERVAL 10 SECOND THEN 1
     WHEN time > time_before + INTERVAL 6 DAY AND kind_before <> 'hold' THEN 1
     ELSE 0 END
 ) OVER (PARTITION BY server, queue_id ORDER BY time, place ROWS UNBOUNDED PRECEDING) AS life
@@ -62,7 +62,19 @@ FROM ordered
 -- name: hops
 -- One row a life: what its pieces say together. `said` has a bit for every kind of record it has.
 CREATE OR REPLACE TEMP TABLE hops AS
-WITH told AS (
+WITH held_early AS (
+    -- Held at its first recipient, before it had a queue id: the next client= of that process within the connection.
+    SELECT program, pid, place FROM fold WHERE kind = 'hold' AND queue_id = ''
+), early AS (
+    SELECT min(clients.place) AS client_place
+    FROM held_early JOIN fold AS clients USING (program, pid)
+    WHERE clients.kind = 'client' AND clients.place > held_early.place
+        AND NOT EXISTS (
+            SELECT 1 FROM fold AS other WHERE other.program = held_early.program AND other.pid = held_early.pid
+                AND other.kind = 'connect' AND other.place BETWEEN held_early.place AND clients.place
+        )
+    GROUP BY held_early.program, held_early.pid, held_early.place
+), told AS (
     SELECT
         server, queue_id, life,
         min(time) AS started,
@@ -73,13 +85,14 @@ WITH told AS (
         any_value(method) AS method,
         any_value(message_id) AS message_id,
         any_value(subject) AS subject,
-        any_value(mail_from) AS mail_from,
+        -- the queue manager's word counts: pickup may say root where that says root@example.org
+        coalesce(any_value(mail_from) FILTER (kind = 'queued'), any_value(mail_from)) AS mail_from,
         any_value(size) AS size,
-        any_value(nrcpt) AS nrcpt,
+        max(nrcpt) AS nrcpt,
         any_value(other_id) FILTER (kind IN ('client', 'pickup')) AS orig_id,
         bit_or(1 << enum_code(kind)::INTEGER) AS said,
         max(place) FILTER (kind IN ('hold')) AS hold_place,
-        max(place) FILTER (kind IN ('release', 'removed', 'deleted')) AS release_place,
+        max(place) FILTER (kind IN ('release', 'removed', 'deleted', 'requeued')) AS release_place,
         any_value(pid) FILTER (kind = 'client') AS pid,
         any_value(program) FILTER (kind = 'client') AS program,
         max(place) FILTER (kind = 'client') AS client_place
@@ -92,12 +105,16 @@ SELECT told.*, row_number() OVER () AS hop,
     said_any(said, ['client']) AS from_client,
     said_any(said, ['client', 'pickup']) AS handed_in,
     said_any(said, ['message_id']) AS named,
-    said_any(said, ['queued', 'to', 'hold', 'expired', 'removed', 'release']) AND NOT said_any(said, ['rejected']) AS accepted,
-    said_any(said, ['removed', 'canceled', 'deleted', 'rejected', 'discarded']) AS closed,
+    said_any(said, ['pickup']) AS picked_up,
+    said_any(said, ['requeued']) AS requeued,
+    said_any(said, ['queued', 'to', 'hold', 'expired', 'removed', 'release']) AND NOT said_any(said, ['rejected'])
+        OR early.client_place IS NOT NULL AS accepted,
+    said_any(said, ['removed', 'canceled', 'deleted', 'requeued', 'rejected', 'discarded']) AS closed,
     said_any(said, ['expired']) AS expired,
     said_any(said, ['deleted']) AS deleted,
-    coalesce(hold_place > coalesce(release_place, 0), false) AS held
+    coalesce(coalesce(hold_place, early.client_place) > coalesce(release_place, 0), false) AS held
 FROM told JOIN (SELECT DISTINCT server, host, instance FROM servers) AS servers USING (server)
+LEFT JOIN early USING (client_place)
 
 -- name: fates
 -- One row a life and address: the last attempt tells the fate.
@@ -128,6 +145,14 @@ WHERE after.hop <> before.hop
     AND after.account IS NULL
     AND after.started BETWEEN before.started - INTERVAL 1 MINUTE AND fates.time + INTERVAL 1 MINUTE
 GROUP BY fates.hop, fates.address
+UNION ALL
+-- Requeued: pickup takes it up again and names the queue id before. What was tried before stays a try.
+SELECT before.hop, NULL, min(after.hop)
+FROM hops AS before
+JOIN hops AS after ON after.server = before.server AND after.orig_id = before.queue_id
+WHERE before.requeued AND after.picked_up
+    AND after.started BETWEEN before.ended AND before.ended + INTERVAL 1 HOUR
+GROUP BY before.hop
 
 -- name: roots
 -- The first hop of every hop: the chain of handovers walked back.
@@ -156,19 +181,22 @@ FROM roots JOIN hops USING (hop)
 GROUP BY root
 
 -- name: sessions
--- The SMTP connection of every authenticated message: the last connect of that process before it in the same input.
+-- The SMTP connection of every authenticated message: the last connect of that process before it. A process may connect
+-- several times in a second, so its place among those is part of the name.
 CREATE OR REPLACE TEMP TABLE sessions AS
-WITH clients AS (
-    SELECT hop, host, program, pid, started, client_place AS place FROM hops WHERE account IS NOT NULL
-), connects AS (
-    SELECT program, pid, place, time FROM fold WHERE kind = 'connect'
+WITH connects AS (
+    SELECT program, pid, time, epoch_us(time)::HUGEINT * 9223372036854775808 + place AS moment,
+        row_number() OVER (PARTITION BY program, pid, date_trunc('second', time) ORDER BY place) AS nth
+    FROM fold WHERE kind = 'connect'
+), clients AS (
+    SELECT hop, host, program, pid, started, epoch_us(started)::HUGEINT * 9223372036854775808 + client_place AS moment
+    FROM hops WHERE account IS NOT NULL
 )
-SELECT clients.hop,
+SELECT clients.hop, clients.program, clients.pid, date_trunc('second', connects.time) AS connected,
     clients.host || '/' || clients.pid || '/' || strftime(coalesce(connects.time, clients.started), '%Y-%m-%dT%H:%M:%SZ')
-        || coalesce('/' || (connects.place % 1099511627776), '') AS session
+        || CASE WHEN connects.nth > 1 THEN '/' || connects.nth ELSE '' END AS session
 FROM clients ASOF LEFT JOIN connects
-    ON clients.program = connects.program AND clients.pid = connects.pid
-    AND clients.place >= connects.place
+    ON clients.program = connects.program AND clients.pid = connects.pid AND clients.moment >= connects.moment
 
 -- name: messages
 -- The messages of the families that {which}.
@@ -243,7 +271,12 @@ FROM (
             AND NOT contains(final.told.reason, 'forwarded as ') AS lost
     FROM own_fate
     UNION ALL BY NAME
-    SELECT *, false AS known, false AS lost FROM queued_only ANTI JOIN own_fate USING (root, address)
+    SELECT *, false AS known, false AS lost FROM queued_only
+    WHERE NOT EXISTS (
+        -- Told by the next hop, under this address or under those that it was expanded to.
+        SELECT 1 FROM own_fate WHERE own_fate.root = queued_only.root
+            AND queued_only.address IN (own_fate.address, own_fate.final.told.orig_to)
+    )
 ) AS fate
 JOIN families ON families.root = fate.root
 JOIN hops ON hops.hop = fate.root
@@ -260,22 +293,43 @@ FROM fold JOIN servers USING (program, server) LEFT JOIN zones ON zones.input = 
 WHERE kind = 'refused'
 
 -- name: smtp_signins
--- Postfix names the authenticated account on every message; a sign-in is the first of them in a connection.
-SELECT min(hops.started) AS time, hops.account, any_value(hops.client_ip) AS ip, NULL AS user_agent, 'smtp' AS protocol,
-    'success' AS outcome, sessions.session, any_value(hops.method) AS method, 1 AS tries, any_value(zones.zone) AS zone,
-    min(hops.place) // 1099511627776 AS input, min(hops.place) % 1099511627776 AS record
-FROM families JOIN hops ON hops.hop = families.root JOIN sessions ON sessions.hop = families.root
-LEFT JOIN zones ON zones.input = hops.place >> 40
-WHERE {which} AND hops.account IS NOT NULL
-GROUP BY hops.account, sessions.session
+-- Postfix names the authenticated account on every message; a sign-in is the first of them in a connection. It is told as
+-- soon as it is seen, whatever becomes of the message, and not again when the connection goes on in the next fold.
+SELECT fresh.* FROM (
+    SELECT hops.started AS time, hops.account, hops.client_ip AS ip, NULL AS user_agent, 'smtp' AS protocol,
+        'success' AS outcome, sessions.session, hops.method, 1 AS tries, zones.zone,
+        hops.place // 1099511627776 AS input, hops.place % 1099511627776 AS record
+    FROM hops JOIN sessions USING (hop) LEFT JOIN zones ON zones.input = hops.place >> 40
+    QUALIFY row_number() OVER (PARTITION BY hops.account, sessions.session ORDER BY hops.started, hops.place) = 1
+) AS fresh
+WHERE NOT EXISTS (
+    SELECT 1 FROM signins AS known
+    WHERE known.session = fresh.session AND known.account = fresh.account AND known.outcome = 'success'
+        AND known.protocol = 'smtp' AND known.time >= (SELECT min(started) - INTERVAL 1 DAY FROM hops)
+)
 
 -- name: carried
--- The pieces that are carried on: those of families that stay, and the last connect of every server process.
+-- The pieces that are carried on: those of families that stay with the connections that they came through, and the last
+-- connect of every server process.
 WITH staying AS (
-    SELECT server, queue_id, life FROM families JOIN roots USING (root) JOIN hops USING (hop) WHERE NOT leaves
+    SELECT server, queue_id, life, hop FROM families JOIN roots USING (root) JOIN hops USING (hop) WHERE NOT leaves
 ), connected AS (
-    SELECT max(place) AS place FROM fold WHERE kind = 'connect' GROUP BY program, pid
+    SELECT program, pid, date_trunc('second', max(time)) AS second FROM fold WHERE kind = 'connect' GROUP BY program, pid
+    UNION
+    SELECT program, pid, connected FROM sessions SEMI JOIN staying USING (hop) WHERE connected IS NOT NULL
 )
 SELECT lived.* EXCLUDE (server, life) FROM lived SEMI JOIN staying USING (server, queue_id, life)
 UNION ALL BY NAME
-SELECT fold.* EXCLUDE (server) FROM fold SEMI JOIN connected USING (place)
+SELECT fold.* EXCLUDE (server) FROM fold SEMI JOIN connected
+    ON fold.program = connected.program AND fold.pid = connected.pid AND date_trunc('second', fold.time) = connected.second
+WHERE fold.kind = 'connect'
+UNION ALL BY NAME
+SELECT fold.* EXCLUDE (server) FROM fold SEMI JOIN connected
+    ON fold.program = connected.program AND fold.pid = connected.pid AND fold.time >= connected.second
+WHERE fold.kind = 'hold' AND fold.queue_id = ''
+
+-- name: passed
+-- Which queue ids behind the first one a finished message went through, for knowing their records again.
+SELECT hops.host, hops.instance, hops.queue_id, hops.started, hops.ended
+FROM families JOIN roots USING (root) JOIN hops USING (hop)
+WHERE {which} AND hops.hop <> families.root

@@ -8,11 +8,12 @@ goes from one server to the next is joined, and what lies before the slowest of 
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from hikeshi.basics.errors import UsageError
 from hikeshi.basics.zones import machine_zone, zone
 from hikeshi.evidence import seal, setaside
 from hikeshi.evidence.assembly import Assembly
@@ -61,22 +62,44 @@ def collect(lake: Lake, manifest: Manifest, asked: Sequence[str], reading: Readi
     """
     manifest.unreadable = []
     setaside.tidy(aside, {one.number: one.set_aside_bytes for one in manifest.inputs})
-    sources = all_sources() if reading.source is None else [one for one in all_sources() if one.name == reading.source]
-    found = list(_unfold(asked, manifest))
+    sources = _sources(reading)
     prepare(lake, {one.number: one.zone for one in manifest.inputs})
-    runs = [run for one in found if (run := _start(one, manifest, reading, lake, sources, aside))]
+    looked = [_look(one, manifest, reading) for one in _without_twins(_unfold(asked, manifest))]
+    # Numbered in the order of time, so that records of one second stand in the order in which they were written.
+    fresh = sorted(filter(None, looked), key=lambda look: look.time)
+    runs = [_start(look, manifest, lake, sources, aside) for look in fresh]
+    try:
+        _read(runs, lake, manifest, watch)
+    finally:
+        for run in runs:
+            run.aside.leave()
+
+
+def _read(runs: "list[_Run]", lake: Lake, manifest: Manifest, watch: Watch) -> None:
+    """Read what has been opened, assemble it, and put counts, digests and files into the manifest."""
     assembly = Assembly(lake)
-    progress = Progress()
-    _read_side_by_side(runs, lake, assembly, progress, watch)
+    _read_side_by_side(runs, lake, assembly, Progress(), watch)
     settled = max([run.time for run in runs] + [_parsed(manifest.settled)])
     overlapping = _overlapping(lake)
-    flush(lake)
+    flush(lake, overlapping=overlapping)
     assembly.finish(settled, overlapping=overlapping)
     for run in runs:
         run.first, run.last = _span(lake, run.sealed.number)
         run.finish()
     manifest.settled = settled.isoformat()
     manifest.files = {name: list(files) for name, files in lake.files.items()}
+
+
+def _sources(reading: Reading) -> Sequence[Source]:
+    """Give the sources that may read; only the one that the user names, if one is named."""
+    known = all_sources()
+    if reading.source is None:
+        return known
+    chosen = [one for one in known if one.name == reading.source]
+    if not chosen:
+        names = ", ".join(one.name for one in known)
+        raise UsageError(f"--as {reading.source}: no such source; give one of {names}")
+    return chosen
 
 
 def _parsed(stamp: str | None) -> datetime:
@@ -137,10 +160,40 @@ class _Run:
         sealed.source = "+".join(sorted(names, key=lambda name: -counts.by_source.get(name, 0)))
 
 
-def _start(
-    one: Input, manifest: Manifest, reading: Reading, lake: Lake, sources: Sequence[Source], aside: Path
-) -> _Run | None:
-    """Open an input unless its content is known; a log that has grown goes on where it was."""
+def _without_twins(found: Iterable[Input]) -> Iterator[Input]:
+    """Leave out inputs with the content of one before: a log and its packed copy, one file under two names."""
+    twins: dict[bytes, dict[str, Input]] = {}
+    for one in found:
+        same_head = twins.setdefault(_head(one), {})
+        if len(same_head) == 1 and "" in same_head:
+            first = same_head.pop("")
+            same_head[_digest(first)] = first
+        name = _digest(one) if same_head else ""
+        if name not in same_head or not _head(one):
+            same_head[name] = one
+            yield one
+
+
+def _digest(one: Input) -> str:
+    stream = one.open()
+    for _ in stream:
+        pass
+    return str(stream.content.hexdigest())
+
+
+@dataclass(slots=True)
+class _Look:
+    """An input that is to be read, and what a look at it has told. `known` is what is sealed of it already."""
+
+    one: Input
+    head: bytes
+    clock: Clock
+    known: Sealed | None
+    time: datetime
+
+
+def _look(one: Input, manifest: Manifest, reading: Reading) -> _Look | None:
+    """Look at an input; None where its content is known."""
     head = _head(one)
     known, grown = _known(one, head, manifest)
     if known is not None:
@@ -148,23 +201,29 @@ def _start(
         if not grown:
             return None
     lines = peek(one)
-    stream = one.open()
     clock = _clock(one, lines, reading)
-    if known is None:
-        sealed = Sealed(manifest.next_number(), one.path)
-        sealed.head_bytes, sealed.head_sha256 = len(head), seal.beginning([head], len(head))[0]
-        manifest.inputs.append(sealed)
-    else:
-        sealed = known
+    time = _first_time(lines, clock)
     if known is not None and known.last:
-        clock.resume(datetime.fromisoformat(known.last))
+        last = datetime.fromisoformat(known.last)
+        clock.resume(last)
+        time = max(time, last.astimezone(UTC).replace(tzinfo=None))
+    return _Look(one, head, clock, known, time)
+
+
+def _start(look: _Look, manifest: Manifest, lake: Lake, sources: Sequence[Source], aside: Path) -> _Run:
+    """Open an input; a log that has grown goes on where it was."""
+    one, clock, sealed = look.one, look.clock, look.known
+    if sealed is None:
+        sealed = Sealed(manifest.next_number(), one.path)
+        sealed.head_bytes, sealed.head_sha256 = len(look.head), seal.beginning([look.head], len(look.head))[0]
+        manifest.inputs.append(sealed)
     sealed.zone, sealed.zone_basis, sealed.year_basis = clock.zone_name, clock.zone_basis, clock.year_basis
     kept = SetAside(aside, sealed.number, one.path)
     intake = Intake(lake, sources, clock, sealed.number, kept)
+    stream = one.open()
     content = _after(iter(stream), sealed.content_bytes)
-    run = _Run(stream, intake, sealed, kept, _ahead(map(ready_to_take, blocks(content, sealed.records + 1))))
+    run = _Run(stream, intake, sealed, kept, _ahead(map(ready_to_take, blocks(content, sealed.records + 1))), look.time)
     run.base = (sealed.records, sealed.taken, sealed.skipped, sealed.set_aside)
-    run.time = _first_time(lines, clock)
     return run
 
 
@@ -190,6 +249,8 @@ def _head(one: Input) -> bytes:
 def _known(one: Input, head: bytes, manifest: Manifest) -> tuple[Sealed | None, bool]:
     """Find the longest sealed input whose whole content this one begins with, and say whether this one has more."""
     for sealed in sorted(manifest.inputs, key=lambda sealed: -sealed.content_bytes):
+        if not sealed.content_bytes and sealed.path == one.path:
+            return sealed, bool(head)
         if not sealed.content_bytes or seal.beginning([head], sealed.head_bytes)[0] != sealed.head_sha256:
             continue
         digest, more = seal.beginning(one.open(), sealed.content_bytes)
@@ -255,7 +316,7 @@ def _read_side_by_side(runs: list[_Run], lake: Lake, assembly: Assembly, progres
         watch(progress)
         if staged(lake) >= FOLD:
             overlapping = _overlapping(lake)
-            flush(lake)
+            flush(lake, overlapping=overlapping)
             assembly.fold(min(one.time for one in waiting), overlapping=overlapping)
 
 
@@ -276,16 +337,21 @@ def _span(lake: Lake, number: int) -> tuple[str | None, str | None]:
 
 
 def _overlapping(lake: Lake) -> bool:
-    """Say whether an hour that is staged was also written by another input: then records may stand twice."""
+    """Say whether an hour that is staged was also written by another input: then records may stand twice.
+
+    A log and the one rotated before it share an hour too, but one ends where the other begins.
+    """
     lake.show(ACTIVITY)
     return bool(
         lake.one("""
-            SELECT count(*) > 0 FROM staged_activity AS fresh
-            WHERE EXISTS (
-                SELECT 1 FROM (FROM activity UNION ALL FROM staged_activity) AS other
-                WHERE other.host = fresh.host AND other.source = fresh.source AND other.hour = fresh.hour
-                    AND other.input <> fresh.input
-            )""")[0]
+            WITH hours AS (
+                SELECT source, host, hour, input, min(first) AS first, max(last) AS last
+                FROM (FROM activity UNION ALL FROM staged_activity) GROUP BY ALL
+            )
+            SELECT count(*) > 0 FROM hours AS fresh JOIN hours AS other USING (source, host, hour)
+            WHERE fresh.input <> other.input AND fresh.first < other.last AND other.first < fresh.last
+                OR fresh.input < other.input AND fresh.first = other.first AND fresh.last = other.last
+            """)[0]
     )
 
 

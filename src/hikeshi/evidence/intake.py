@@ -5,6 +5,7 @@ Each block is split into columns once, by the engine; each kind of line then run
 lines only. Python sees whole columns, and single lines only where they are set aside.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -19,7 +20,7 @@ from hikeshi.evidence.reading import LONGEST_LINE, Block
 from hikeshi.evidence.redact import redact
 from hikeshi.evidence.setaside import SetAside
 from hikeshi.evidence.source import Lines, Source
-from hikeshi.evidence.stamps import Clock, Format, hours_table, likeliest, new_years
+from hikeshi.evidence.stamps import Clock, Format, likeliest, new_years
 from hikeshi.evidence.tables import CHANGES, PIECES, READS, RECORD_BITS, SIGNINS, Table
 
 #: what line sources may fill; rows wait in `staged_…` until the lake takes them
@@ -27,6 +28,13 @@ STAGED = (PIECES, SIGNINS, CHANGES, READS)
 _BATCH = 8192
 
 _SKIPPED, _NO_HEAD = 0, -1
+
+#: what is staged of every record: pieces of messages, and of other lines their text
+_STAGED_COLUMNS = {column: kind for column, (kind, _) in PIECES.columns.items()} | {
+    "line": "SMALLINT",
+    "rest": "VARCHAR",
+    "unknown_program": "VARCHAR",
+}
 
 TOO_LONG = f"longer than {LONGEST_LINE} bytes, which no mail server writes"
 NO_HEAD = "does not begin like a log line: no stamp, host and program"
@@ -60,7 +68,9 @@ class Counts:
 
 def prepare(lake: Lake, zones: Mapping[int, str]) -> None:
     """Make the empty tables in which rows wait for the lake; `zones` are those of inputs read before, by number."""
-    for table in STAGED:
+    staged = ", ".join(f"{column} {kind}" for column, kind in _STAGED_COLUMNS.items())
+    lake.sql.execute(f"CREATE TABLE staged_pieces ({staged})")
+    for table in STAGED[1:]:
         lake.sql.execute(table.ddl(f"staged_{table.name}"))
     lake.sql.execute(ACTIVITY.ddl("staged_activity"))
     lake.sql.execute("CREATE TEMP TABLE known_programs AS SELECT * FROM programs")
@@ -95,7 +105,7 @@ class Intake:
         self.kinds: list[tuple[Source, Lines]] = [(source, lines) for source in sources for lines in source.lines]
         self.counts = Counts()
         self._overlong = 0
-        lake.sql.execute("INSERT OR REPLACE INTO zones VALUES (?, ?)", [number, clock.zone_name])
+        self._zone = clock.zone_name
 
     def take(self, block: Block | Ready) -> None:
         """Take one block: count its records, stage what is ours, set aside what cannot be read."""
@@ -132,136 +142,236 @@ class Intake:
 
     def _take_lines(self, lines: pa.Table, formats: Sequence[Format]) -> list[int]:
         """Take what begins in one of `formats`, the likeliest first; give the records that begin in none."""
+        if not lines.num_rows:
+            return []
         sql = self.lake.sql
         self._unreadable: list[tuple[int, str]] = []
         sql.register("lines", lines)
-        source = "lines"
+        source, base = "lines", self.number << RECORD_BITS
+        first, last = base + lines["record"][0].as_py(), base + lines["record"][-1].as_py()
+        self._here = f"abs(place) BETWEEN {first} AND {last}"
         for one in formats:
-            sql.execute(f"CREATE OR REPLACE TEMP TABLE heads AS {self._heads(one, source)}")
-            kinds = dict(sql.execute("SELECT kind, count(*) FROM heads GROUP BY kind").fetchall())
-            self.counts.skipped += kinds.get(_SKIPPED, 0)
-            self._take_kinds({kind: count for kind, count in kinds.items() if kind > 0})
-            if not kinds.get(_NO_HEAD):
-                return []
-            sql.execute("CREATE OR REPLACE TEMP TABLE headless AS SELECT record, line FROM heads WHERE kind = -1")
-            source = "headless"
-        return [int(row[0]) for row in sql.execute("SELECT record FROM headless ORDER BY record").fetchall()]
-
-    def _heads(self, one: Format, source: str) -> str:
-        """Give the query that splits lines into columns and says of each what kind it is.
-
-        kind > 0 numbers our kinds of line, 0 is known and says nothing to us, -1 does not begin in this format.
-        """
-        cases = []
-        for program in self.sources:
-            whens = " ".join(
-                f"WHEN {lines.ours()} THEN {number}"
-                for number, (owner, lines) in enumerate(self.kinds, start=1)
-                if owner is program
+            self._know_hours(one, source)
+            self._know_programs(one, source)
+            sql.execute(f"INSERT INTO staged_pieces {self._taken(one, source)}")
+            headless = sql.execute(
+                f"SELECT place - {base} FROM staged_pieces WHERE line = {_NO_HEAD} AND {self._here}"
+            ).fetchall()
+            if not headless:
+                break
+            sql.execute(f"DELETE FROM staged_pieces WHERE line = {_NO_HEAD} AND {self._here}")
+            sql.execute(
+                f"CREATE OR REPLACE TEMP TABLE headless_{one.name} AS SELECT record, line FROM {source} SEMI JOIN "
+                "(SELECT unnest(?) AS record) USING (record)",
+                [[row[0] for row in headless]],
             )
-            cases.append(f"WHEN {program.gate} THEN CASE {whens} ELSE {_SKIPPED} END")
+            source = f"headless_{one.name}"
+        self._settle()
+        return sorted(int(row[0]) for row in headless)
+
+    def _named(self, one: Format, source: str) -> str:
+        """Give the query that splits lines into front, tag, process, word and text."""
         return f"""
-            WITH split AS (
+            -- A program that writes its own file names itself where syslog would name the host.
+            SELECT record, line, {one.front} AS front, ends_with(head.front, ':') AS own,
+                if(own, 'dovecot', head.tag) AS tag, if(own, '', head.word) AS word, head.pid AS pid,
+                if(own, {one.bare}, {one.text}) AS text
+            FROM (
                 SELECT record, line, regexp_extract(line, {literal(one.head)}, ['front', 'tag', 'pid', 'word']) AS head
                 FROM {source}
-            ), named AS (
-                -- A program that writes its own file names itself where syslog would name the host.
-                SELECT record, line, {one.front} AS front, ends_with(head.front, ':') AS own,
-                    if(own, 'dovecot', head.tag) AS tag, if(own, '', head.word) AS word, head.pid AS pid,
-                    if(own, {one.bare}, {one.text}) AS text
-                FROM split
-            ), told AS (
-                SELECT *, CASE WHEN front = '' THEN {_NO_HEAD} {" ".join(cases)} ELSE {_SKIPPED} END AS kind FROM named
-            )
-            SELECT record, kind, if(kind = {_NO_HEAD}, line, NULL) AS line,
-                if(kind > 0, tag, NULL) AS tag, if(kind > 0, pid, NULL) AS pid, if(kind > 0, word, NULL) AS word,
-                if(kind > 0, text, NULL) AS text,
-                CASE WHEN kind > 0 THEN {one.hour} END AS hour,
-                CASE WHEN kind > 0 THEN if(own, '', {one.host}) END AS host,
-                CASE WHEN kind > 0 AND substr(front, {one.minute}, 2) < '60' AND substr(front, {one.minute + 3}, 2) <= '60'
-                    THEN try_cast(substr(front, {one.minute}, 2) AS BIGINT) * 60
-                    + try_cast(substr(front, {one.minute + 3}, 2) AS BIGINT) END AS second,
-                CASE WHEN kind > 0 AND substr(front, {one.minute + 5}, 1) IN ('.', ',')
-                    THEN rpad(left(regexp_extract(substr(front, {one.minute + 6}, 10), '^[0-9]+'), 6), 6, '0')::BIGINT
-                    ELSE 0 END AS micro
-            FROM told"""
-
-    def _take_kinds(self, kinds: dict[int, int]) -> None:
-        """Stage the rows of every kind found, table by table, and check that none went missing."""
-        if not kinds:
-            return
-        sql = self.lake.sql
-        found = sql.execute("SELECT hour FROM heads WHERE kind > 0 GROUP BY hour ORDER BY min(record)").fetchall()
-        hours = hours_table([row[0] for row in found], self.clock)
-        sql.execute(f"CREATE OR REPLACE TEMP TABLE hours AS SELECT * FROM (VALUES {hours}) AS t (hour, micros, zone)")
-        sql.execute("""
-            INSERT INTO known_programs
-            SELECT (SELECT count(*) FROM known_programs) + row_number() OVER (), host, tag
-            FROM (SELECT host, tag FROM heads WHERE kind > 0 GROUP BY ALL) ANTI JOIN known_programs USING (host, tag)""")
-        for table in STAGED:
-            mine = [kind for kind in kinds if self.kinds[kind - 1][1].fills is table]
-            if not mine:
-                continue
-            rows = " UNION ALL ".join(self._rows(kind) for kind in mine)
-            self.lake.sql.execute(f"INSERT INTO staged_{table.name} {rows}")
-            unread = self._take_back(table)
-            self.counts.taken += sum(kinds[kind] for kind in mine) - unread
-        self._activity(kinds)
-
-    def _rows(self, kind: int) -> str:
-        lines = self.kinds[kind - 1][1]
-        fields = lines.fields()
-        # Told by a sign, not by a filter: the engine would run the patterns again for that.
-        read = f"time IS NOT NULL AND {fields[lines.must]} IS NOT NULL" if lines.must else "time IS NOT NULL"
-        known = fields | {
-            "time": "time",
-            "host": "host",
-            "zone": "zone",
-            "input": str(self.number),
-            "record": f"if({read}, record, -record)",
-            "place": f"if({read}, 1, -1) * ({self.number << RECORD_BITS} + record)",
-            "program": "program",
-            "pid": "pid",
-        }
-        known.setdefault("queue_id", "if(word = 'NOQUEUE', '', word)")
-        if "account" in fields:
-            known["account"] = f"lower({fields['account']})"
-        columns = ", ".join(
-            f"try_cast({known.get(column, 'NULL')} AS {type_}) AS {column}"
-            for column, (type_, _) in lines.fills.columns.items()
-        )
-        named = " JOIN known_programs USING (host, tag)" if lines.fills is PIECES else ""
-        program = "program, " if named else ""
-        return f"""
-            SELECT {columns} FROM (
-                SELECT record, {program}pid, word, text, host, zone,
-                    make_timestamp(micros + second * 1000000 + micro) AS time{lines.extracts()}
-                FROM heads JOIN hours USING (hour){named} WHERE kind = {kind}
             )"""
 
-    def _take_back(self, table: Table) -> int:
-        """Take rows that are ours by their literals and could not be read out again, to be set aside; say how many."""
-        sign = "record" if "record" in table.columns else "place"
-        place = "-staged.record" if sign == "record" else f"-staged.place - {self.number << RECORD_BITS}"
-        missing = self.lake.sql.execute(
-            f"""SELECT heads.record, heads.kind, staged.time IS NULL FROM staged_{table.name} AS staged
-            JOIN heads ON heads.record = {place} WHERE staged.{sign} < 0"""
+    def _know_hours(self, one: Format, source: str) -> None:
+        """Work out what the hours that these lines write are in UTC, in the order in which they come."""
+        found = self.lake.sql.execute(
+            f"SELECT hour FROM (SELECT record, {one.line_hour} AS hour FROM {source}) GROUP BY hour ORDER BY min(record)"
         ).fetchall()
+        self.lake.sql.execute("CREATE OR REPLACE TEMP TABLE hours (hour VARCHAR, micros BIGINT)")
+        rows = [(str(row[0]), *self.clock.hour(str(row[0]))) for row in found]
+        known = ", ".join(f"({literal(hour)}, {micros})" for hour, micros, _ in rows if micros is not None)
+        if known:
+            self.lake.sql.execute(f"INSERT INTO hours VALUES {known}")
+            self._zone = next(zone for _, micros, zone in reversed(rows) if micros is not None)
+
+    def _know_programs(self, one: Format, source: str) -> None:
+        """Number the programs that a sample of these lines names; the few that it misses follow in `_settle`."""
+        self.lake.sql.execute(f"""
+            INSERT INTO known_programs
+            SELECT (SELECT count(*) FROM known_programs) + row_number() OVER (), host, tag
+            FROM (
+                SELECT if(own, '', {one.host}) AS host, tag
+                FROM ({self._named(one, f"(FROM {source} WHERE record % 101 = 0)")}) WHERE front <> '' GROUP BY ALL
+            ) ANTI JOIN known_programs USING (host, tag)""")
+
+    def _taken(self, one: Format, source: str) -> str:
+        """Give the query that makes one row of every line: its kind, and what its patterns take.
+
+        `line` > 0 numbers our kinds of line, 0 is known and says nothing to us, -1 does not begin in this format. A
+        negative place marks what is ours by its literals and cannot be read. Lines that tell of other things than
+        messages keep their text in `rest` for `_take_others`. One pass over the lines, each meeting one kind's patterns.
+        """
+        cases, extracts, understood = [], [], []
+        told: dict[str, list[str]] = {}
+        for program in self.sources:
+            whens = []
+            for number, (owner, lines) in enumerate(self.kinds, start=1):
+                if owner is not program:
+                    continue
+                whens.append(f"WHEN {lines.ours()} THEN {number}")
+                if not lines.common:
+                    continue
+                extracts += [
+                    f"CASE WHEN kind = {number} THEN {extract} END AS k{number}_take{turn}"
+                    for turn, extract in enumerate(lines.extracts())
+                ]
+                fields = {
+                    name: re.sub(r"\b(take[0-9])", rf"k{number}_\1", text) for name, text in lines.fields().items()
+                }
+                fields.setdefault("queue_id", "if(word = 'NOQUEUE', '', word)")
+                if "account" in fields:
+                    fields["account"] = f"lower({fields['account']})"
+                if lines.must:
+                    understood.append(f"WHEN {number} THEN {fields[lines.must]} IS NOT NULL")
+                for column, text in fields.items():
+                    told.setdefault(column, []).append(f"WHEN {number} THEN {text}")
+            cases.append(f"WHEN {program.gate} THEN CASE {' '.join(whens)} ELSE {_SKIPPED} END")
+        others = ", ".join(str(number) for number, (_, lines) in enumerate(self.kinds, start=1) if not lines.common)
+        known = {column: f"CASE kind {' '.join(texts)} END" for column, texts in told.items()} | {
+            "time": "time",
+            "program": "CASE WHEN kind > 0 THEN program END",
+            "pid": "CASE WHEN kind > 0 THEN pid END",
+            "place": f"if(kind <= 0 OR (time IS NOT NULL AND CASE kind WHEN 0 THEN true {' '.join(understood)} ELSE true END), 1, -1)"
+            f" * ({self.number << RECORD_BITS} + record)",
+            "line": "kind",
+            "rest": f"CASE WHEN kind IN ({others}) THEN text END",
+            "queue_id": f"CASE WHEN kind IN ({others}) THEN if(word = 'NOQUEUE', '', word) ELSE CASE kind "
+            f"{' '.join(told.get('queue_id', ['WHEN 0 THEN NULL']))} END END",
+            "unknown_program": "CASE WHEN kind > 0 AND program IS NULL THEN host || chr(9) || tag END",
+        }
+        columns = ", ".join(
+            f"try_cast({known.get(column, 'NULL')} AS {type_}) AS {column}" for column, type_ in _STAGED_COLUMNS.items()
+        )
+        return f"""
+            WITH named AS ({self._named(one, source)}), told AS (
+                SELECT *, CASE WHEN front = '' THEN {_NO_HEAD} {" ".join(cases)} ELSE {_SKIPPED} END AS kind FROM named
+            ), dated AS (
+                SELECT *, CASE WHEN kind > 0 THEN {one.hour} END AS hour,
+                    CASE WHEN kind > 0 THEN if(own, '', {one.host}) END AS host,
+                    CASE WHEN kind > 0 THEN coalesce(
+                        epoch_us(try_cast(substr(front, {one.minute - 3}, 8) AS TIME)) % 3600000000,
+                        -- a leap second, which no clock of the engine knows
+                        if(substr(front, {one.minute}, 5) = '59:60', 3600000000, NULL)) END AS second,
+                    CASE WHEN kind > 0 AND substr(front, {one.minute + 5}, 1) IN ('.', ',')
+                        THEN rpad(left(regexp_extract(substr(front, {one.minute + 6}, 10), '^[0-9]+'), 6), 6, '0')::BIGINT
+                        ELSE 0 END AS micro
+                FROM told
+            ), took AS (
+                SELECT record, kind, tag, host, word, pid, text, hour, second, micro, {", ".join(extracts)} FROM dated
+            ), placed AS (
+                SELECT took.*, make_timestamp(hours.micros + second + micro) AS time, known_programs.program
+                FROM took LEFT JOIN hours USING (hour)
+                LEFT JOIN known_programs ON known_programs.host = took.host AND known_programs.tag = took.tag
+            )
+            SELECT {columns} FROM placed"""
+
+    def _settle(self) -> None:
+        """Number programs that the sample missed, take the lines that tell of other things, count every record."""
+        sql = self.lake.sql
+        unknown = sql.execute(
+            f"SELECT DISTINCT unknown_program FROM staged_pieces WHERE unknown_program IS NOT NULL AND {self._here}"
+        ).fetchall()
+        for (name,) in unknown:
+            sql.execute(
+                "INSERT INTO known_programs SELECT count(*) + 1, ?, ? FROM known_programs", str(name).split("\t", 1)
+            )
+        if unknown:
+            sql.execute(f"""
+                UPDATE staged_pieces SET program = known_programs.program, unknown_program = NULL FROM known_programs
+                WHERE unknown_program = known_programs.host || chr(9) || known_programs.tag AND {self._here}""")
+        kinds = dict(
+            sql.execute(f"SELECT line, count(*) FROM staged_pieces WHERE {self._here} GROUP BY line").fetchall()
+        )
+        self.counts.skipped += kinds.pop(_SKIPPED, 0)
+        kinds.pop(_NO_HEAD, None)
+        sql.execute("INSERT OR REPLACE INTO zones VALUES (?, ?)", [self.number, self._zone])
+        kinds.pop(None, None)
+        for table in STAGED:
+            mine = [
+                kind for kind in kinds if self.kinds[kind - 1][1].fills is table and not self.kinds[kind - 1][1].common
+            ]
+            if mine:
+                sql.execute(f"INSERT INTO staged_{table.name} {' UNION ALL '.join(map(self._other_rows, mine))}")
+        self.counts.taken += sum(kinds.values()) - self._take_back()
+        self._activity(kinds)
+
+    def _other_rows(self, kind: int) -> str:
+        """Give the query that takes the lines of a kind that is not common out of their text."""
+        lines = self.kinds[kind - 1][1]
+        fields = lines.fields()
+        read = f"time IS NOT NULL AND {fields[lines.must]} IS NOT NULL" if lines.must else "time IS NOT NULL"
+        record = f"place - {self.number << RECORD_BITS}"
+        known = (
+            {"queue_id": "queue_id"}
+            | fields
+            | {
+                "time": "time",
+                "zone": literal(self._zone),
+                "input": str(self.number),
+                "record": f"if({read}, {record}, -({record}))",
+                "place": f"if({read}, place, -place)",
+                "program": "program",
+                "pid": "pid",
+            }
+        )
+        if "account" in fields:
+            known["account"] = f"lower({fields['account']})"
+        wanted = _STAGED_COLUMNS if lines.fills is PIECES else {c: kind for c, (kind, _) in lines.fills.columns.items()}
+        columns = ", ".join(
+            f"try_cast({known.get(column, 'NULL')} AS {type_}) AS {column}" for column, type_ in wanted.items()
+        )
+        takes = "".join(f", {extract} AS take{turn}" for turn, extract in enumerate(lines.extracts()))
+        return f"""
+            SELECT {columns} FROM (
+                SELECT abs(place) AS place, time, program, pid, queue_id, rest AS text{takes} FROM staged_pieces
+                WHERE line = {kind} AND {self._here}
+            )"""
+
+    def _take_back(self) -> int:
+        """Take rows that are ours by their literals and could not be read out again, to be set aside; say how many."""
+        base = self.number << RECORD_BITS
+        queries = [f"SELECT -place - {base} AS record FROM staged_pieces WHERE place < 0 AND {self._here}"]
+        queries += [
+            f"SELECT -record FROM staged_{table.name} WHERE record < 0 AND input = {self.number}"
+            for table in STAGED[1:]
+        ]
+        missing = self.lake.sql.execute(f"""
+            SELECT record, line, time IS NULL FROM (SELECT DISTINCT record FROM ({" UNION ALL ".join(queries)}))
+            JOIN (
+                SELECT abs(place) - {base} AS record, line, time FROM staged_pieces WHERE line > 0 AND {self._here}
+            ) USING (record)
+        """).fetchall()
         for record, kind, timeless in missing:
             reason = NO_SUCH_TIME if timeless else UNREADABLE.format(name=self.kinds[kind - 1][1].name)
             self._unreadable.append((int(record), reason))
         if missing:
-            self.lake.sql.execute(f"DELETE FROM staged_{table.name} WHERE {sign} < 0")
+            self.lake.sql.execute("DELETE FROM staged_pieces WHERE place < 0")
+            for table in STAGED[1:]:
+                self.lake.sql.execute(f"DELETE FROM staged_{table.name} WHERE record < 0")
         return len(missing)
 
     def _activity(self, kinds: dict[int, int]) -> None:
-        names = " ".join(f"WHEN kind = {kind} THEN {literal(self.kinds[kind - 1][0].name)}" for kind in kinds)
+        if not kinds:
+            return
+        names = " ".join(f"WHEN line = {kind} THEN {literal(self.kinds[kind - 1][0].name)}" for kind in kinds)
         self.lake.sql.execute(f"""
             INSERT INTO staged_activity
-            SELECT CASE {names} END AS source, host, make_timestamp(micros) AS hour, count(*),
-                min(make_timestamp(micros + second * 1000000)), max(make_timestamp(micros + second * 1000000)),
+            SELECT CASE {names} END AS source, host, date_trunc('hour', first) AS hour, sum(records), min(first), max(last),
                 {self.number}
-            FROM heads JOIN hours USING (hour) WHERE kind > 0 AND micros IS NOT NULL AND second IS NOT NULL GROUP BY ALL""")
+            FROM (
+                SELECT line, program, epoch_us(time) // 3600000000 AS hour_number, count(*) AS records, min(time) AS first,
+                    max(time) AS last
+                FROM staged_pieces WHERE line > 0 AND time IS NOT NULL AND {self._here} GROUP BY ALL
+            ) JOIN known_programs USING (program) GROUP BY ALL""")
         for kind, count in kinds.items():
             name = self.kinds[kind - 1][0].name
             self.counts.by_source[name] = self.counts.by_source.get(name, 0) + count
@@ -310,13 +420,32 @@ def _short_enough(
 
 
 def staged(lake: Lake) -> int:
-    """Say how many pieces of messages wait for assembly."""
+    """Say how many records wait for assembly."""
     return int(lake.one("SELECT count(*) FROM staged_pieces")[0])  # type: ignore[call-overload]
 
 
-def flush(lake: Lake) -> None:
-    """Move staged rows that need no assembly into the lake."""
+def flush(lake: Lake, *, overlapping: bool) -> None:
+    """Move staged rows that need no assembly into the lake; where inputs overlap, what stands in two of them once."""
     for table in (SIGNINS, CHANGES, READS, ACTIVITY):
-        lake.add(table, f"SELECT * FROM staged_{table.name}")
+        rows = f"SELECT * FROM staged_{table.name}"
+        if overlapping and table is not ACTIVITY:
+            lake.show(table)
+            rows = _once(table)
+        lake.add(table, rows)
         lake.show(table)
         lake.sql.execute(f"TRUNCATE staged_{table.name}")
+
+
+def _once(table: Table) -> str:
+    """Give the staged rows that neither the lake nor an earlier input has: the nth of equal rows is the nth elsewhere."""
+    content = ", ".join(column for column in table.columns if column not in {"zone", "input", "record"})
+    span = f"SELECT min(time) FROM staged_{table.name}"
+    return f"""
+        WITH every AS (
+            SELECT *, true AS fresh FROM staged_{table.name}
+            UNION ALL BY NAME SELECT *, false AS fresh FROM {table.name} WHERE time >= ({span})
+        ), counted AS (
+            SELECT *, row_number() OVER (PARTITION BY {content}, input ORDER BY record) AS nth FROM every
+        )
+        SELECT * FROM counted
+        QUALIFY fresh AND row_number() OVER (PARTITION BY {content}, nth ORDER BY fresh, input, record) = 1"""

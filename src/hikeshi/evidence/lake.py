@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from hikeshi.basics.sql import literal
-from hikeshi.evidence.tables import PIECES, PROGRAMS, TABLES, Table
+from hikeshi.evidence.tables import PASSED, PIECES, PROGRAMS, TABLES, Table
 
 #: what the engine may hold in memory; beyond that it spills into the case folder. The process itself needs about
 #: 250 MB more for libraries and the blocks being read.
@@ -34,7 +34,7 @@ ACTIVITY = Table(
     },
 )
 
-STORED = (*TABLES, ACTIVITY, PIECES, PROGRAMS)
+STORED = (*TABLES, ACTIVITY, PASSED, PIECES, PROGRAMS)
 
 
 class Lake:

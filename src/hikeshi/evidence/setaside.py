@@ -40,6 +40,11 @@ class SetAside:
             self._rows.append([self.name, self._offset, len(data), self.path, record, record, reason])
         self._offset += len(data)
 
+    def leave(self) -> None:
+        """Let go of the file of a run that failed; the next run takes back what it has written."""
+        if self._file is not None:
+            self._file.close()
+
     def close(self) -> None:
         """End the file and write its rows into the index; nothing where nothing was set aside."""
         if self._file is None:

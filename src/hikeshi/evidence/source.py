@@ -23,7 +23,8 @@ class Lines:
     `tag` is how the program's tag ends ('/qmgr') and `word` the queue-id-like word before the text; `begins` and
     `holds` are the literals that make a text ours. `takes` are patterns over the text, anchored; `finds` are
     patterns searched anywhere in it, one group each, where no `takes` gave the column; `sets` are SQL expressions over all of these. `must` names the
-    group that cannot be empty where the line has been understood: ours but unreadable is set aside.
+    group that cannot be empty where the line has been understood: ours but unreadable is set aside. `common` kinds
+    are taken in the one pass over all lines; the others wait with their text for a second look.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Lines:
     finds: Mapping[str, str] = field(default_factory=dict)
     sets: Mapping[str, str] = field(default_factory=dict)
     must: str = ""
+    common: bool = False
 
     def ours(self) -> str:
         """Give the SQL condition over (tag, word, text) that makes a line ours."""
@@ -59,14 +61,13 @@ class Lines:
         found |= self.sets
         return found
 
-    def extracts(self) -> str:
-        """Give the SELECT list that runs `takes`: one struct of strings a pattern."""
+    def extracts(self) -> list[str]:
+        """Give the SQL expressions that run `takes` over `text`: one struct of strings a pattern."""
         parts = []
-        for number, pattern in enumerate(self.takes):
+        for pattern in self.takes:
             names = ", ".join(literal(name) for name in _GROUP.findall(pattern))
-            bare = literal(_GROUP.sub("(", pattern))
-            parts.append(f"regexp_extract(text, {bare}, [{names}]) AS take{number}")
-        return "".join(f", {part}" for part in parts)
+            parts.append(f"regexp_extract(text, {literal(_GROUP.sub('(', pattern))}, [{names}])")
+        return parts
 
 
 @dataclass(frozen=True, slots=True)

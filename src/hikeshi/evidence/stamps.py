@@ -13,8 +13,6 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 import numpy as np
 
-from hikeshi.basics.sql import literal
-
 _WORD = r"(?:([0-9A-Za-z]+): )?"
 _TAG = r" ([^\[: ]+)(?:\[([0-9]+)\])?: "
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -40,7 +38,8 @@ class Format:
 
     `head` has the groups front (stamp and host), tag, process and word. The SQL expressions over `head` and `line`
     give the rest: `front` without the priority, `text` (`bare` where a program writes its own file, without host and
-    tag), and from front the `hour` as the log writes it, with its zone if any, the place of the minutes, and `host`.
+    tag), and from front the `hour` as the log writes it, with its zone if any (`line_hour`: straight from the line), the place
+    of the minutes, and `host`.
     """
 
     name: str
@@ -49,6 +48,7 @@ class Format:
     text: str
     bare: str
     hour: str
+    line_hour: str
     minute: int
     host: str
 
@@ -64,6 +64,7 @@ BSD = Format(
     text=f"substr(line, {_AFTER_HEAD})",
     bare="substr(line, 17)",
     hour="left(front, 9)",
+    line_hour="left(if(starts_with(line, '<'), substr(line, strpos(line, '>') + 1), line), 9)",
     minute=11,
     host="split_part(substr(front, 8), ' ', 2)",
 )
@@ -76,6 +77,8 @@ ISO = Format(
     text=f"substr(line, {_AFTER_HEAD})",
     bare="regexp_extract(line, '^[0-9-]+[T ][^ ]+ ([^\\n]*)', 1)",
     hour="left(front, 13) || regexp_extract(front, '^[0-9-]+[T ][0-9:.,]+(Z|[+-][0-9:]+)', 1)",
+    line_hour=r"regexp_extract(line, '^(?:<[0-9]+>)?([0-9-]+[T ][0-9]{2})', 1)"
+    r" || regexp_extract(line, '^(?:<[0-9]+>)?[0-9-]+[T ][0-9:.,]+(Z|[+-][0-9:]+)', 1)",
     minute=15,
     host="split_part(substr(front, 12), ' ', 2)",
 )
@@ -94,6 +97,8 @@ RFC5424 = Format(
     text=r"regexp_extract(line, '^<[0-9]+>1 (?:[^ ]+ ){5}" + _DATA + r" (?:\x{FEFF})?(?:[0-9A-Za-z]+: )?([^\n]*)', 1)",
     bare="line",
     hour="left(front, 13) || regexp_extract(front, '^[0-9-]+T[0-9:.]+(Z|[+-][0-9:]+)', 1)",
+    line_hour="regexp_extract(line, '^<[0-9]+>1 ([0-9-]+T[0-9]{2})', 1)"
+    " || regexp_extract(line, '^<[0-9]+>1 [0-9-]+T[0-9:.]+(Z|[+-][0-9:]+)', 1)",
     minute=15,
     host="split_part(front, ' ', 2)",
 )
@@ -264,15 +269,6 @@ def offset_zone(offset: timedelta, name: str, here: tzinfo, year: int) -> tuple[
     minutes = round(offset.total_seconds()) // 60
     sign = "-" if minutes < 0 else "+"
     return f"{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}", timezone(offset), "inferred"
-
-
-def hours_table(hours: Iterable[str], clock: Clock) -> str:
-    """Give the VALUES of (hour, micros, zone) for `hours`, in the order in which the log writes them."""
-    rows = []
-    for hour in hours:
-        micros, zone = clock.hour(hour)
-        rows.append(f"({literal(hour)}, {'NULL' if micros is None else micros}::BIGINT, {literal(zone)})")
-    return ", ".join(rows)
 
 
 def new_years(data: bytes, starts: "np.ndarray[tuple[int], np.dtype[np.int32]]") -> list[int]:

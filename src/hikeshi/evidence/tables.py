@@ -192,3 +192,16 @@ PROGRAMS = Table(
         "tag": ("VARCHAR", "for example postfix/submission/smtpd"),
     },
 )
+
+#: The queue ids behind the first one that finished messages went through: a copy of their records is known by these.
+PASSED = Table(
+    "passed",
+    "one hop of a message behind its first",
+    {
+        "host": ("VARCHAR", "the server that logged it"),
+        "instance": ("VARCHAR", "Postfix instance"),
+        "queue_id": ("VARCHAR", "the queue id"),
+        "started": ("TIMESTAMP", "its first record"),
+        "ended": ("TIMESTAMP", "its last record"),
+    },
+)

@@ -32,6 +32,7 @@ _CLOSED = "if(ends_with(take1.reason, ')'), left(take1.reason, length(take1.reas
 
 CONNECT = Lines(
     name="postfix-connect",
+    common=True,
     fills=PIECES,
     tag="/smtpd",
     begins="connect from ",
@@ -42,6 +43,7 @@ _CLIENT = r"^client=[^\[]*\[(?P<client_ip>[^\]]+)\](?::[0-9]+)?"
 
 CLIENT = Lines(
     name="postfix-client",
+    common=True,
     fills=PIECES,
     tag="/smtpd",
     begins="client=",
@@ -59,6 +61,7 @@ CLIENT = Lines(
 
 MESSAGE_ID = Lines(
     name="postfix-message-id",
+    common=True,
     fills=PIECES,
     tag="/cleanup",
     begins="message-id=",
@@ -68,6 +71,7 @@ MESSAGE_ID = Lines(
 
 QUEUED = Lines(
     name="postfix-queued",
+    common=True,
     fills=PIECES,
     tag="qmgr",
     begins="from=<",
@@ -95,6 +99,7 @@ EXPIRED = Lines(
 
 TO = Lines(
     name="postfix-to",
+    common=True,
     fills=PIECES,
     begins="to=<",
     holds=(", status=",),
@@ -122,7 +127,14 @@ TO_QUOTED = replace(
     ),
 )
 
-REMOVED = Lines(name="postfix-removed", fills=PIECES, tag="qmgr", begins="removed", sets={"kind": "'removed'"})
+REMOVED = Lines(
+    name="postfix-removed",
+    common=True,
+    fills=PIECES,
+    tag="qmgr",
+    begins="removed",
+    sets={"kind": "'removed'"},
+)
 
 #: 3.10 and later end an unfinished transaction in words.
 CANCELED = Lines(name="postfix-canceled", fills=PIECES, tag="/smtpd", begins="canceled", sets={"kind": "'canceled'"})
