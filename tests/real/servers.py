@@ -520,8 +520,8 @@ def _count(log: Path, words: str) -> int:
 def _unfinished(log: str) -> set[str]:
     """Give the queue ids that the queue manager has taken up and not yet done with; ids may come again."""
     going: set[str] = set()
-    for queue_id, what in re.findall(r"/(?:qmgr|postsuper)\[\d+\]: (\w+): (from=<[^>]*>, size=|removed)", log):
-        (going.discard if what == "removed" else going.add)(queue_id)
+    for queue_id, what in re.findall(r"/(?:qmgr|postsuper)\[\d+\]: (\w+): (from=<[^>]*>, size=|removed|requeued)", log):
+        (going.add if what.startswith("from") else going.discard)(queue_id)
     return going
 
 

@@ -44,8 +44,9 @@ _WEIGHTS = {
     "bounces": "bounce_weight",
 }
 _COLUMNS = (
-    "number, message_key, time, place, client_ip, session, size, subject, message_id, recipients, new, log_days,"
-    " own_new_place, place_new, near, llr, account_score, stream_score, past_messages, "
+    "number, message_key, sent.time, sent.place, size, subject, sent.recipients, sent.new, own_new_place, llr,"
+    " account_score, stream_score, history.messages AS past_messages,"
+    " date_diff('second', (SELECT min(time) FROM sent), sent.time) / 86400 AS log_days, "
 ) + ", ".join(_WEIGHTS.values())
 
 
@@ -73,7 +74,11 @@ def incidents(lake: Lake, h: float, only: str | None = None) -> Iterator[Inciden
 
 def load(lake: Lake, account: str) -> Sent:
     """Read one account's scored messages as columns."""
-    found = lake.sql.execute(f"SELECT {_COLUMNS} FROM scored WHERE account = ? ORDER BY number", [account]).fetchnumpy()
+    found = lake.sql.execute(
+        f"SELECT {_COLUMNS} FROM sent JOIN history USING (account, number) JOIN scored USING (account, number) "
+        "WHERE account = ? ORDER BY number",
+        [account],
+    ).fetchnumpy()
     return Sent(account, {name: _plain(column) for name, column in found.items()})
 
 

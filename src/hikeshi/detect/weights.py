@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the weights of evidence over the lake: rates of the organisation, a weight for every message, two scores.
 
-Leaves the tables `sent`, `places` and `scored` on the lake's connection.
+Leaves `sent`, `places`, `visits`, `shown`, `history`, `owners` and `scored` on the lake's connection.
 """
 
 from dataclasses import dataclass
@@ -79,7 +79,8 @@ def weigh(lake: Lake) -> Norm:
     shrunk = {
         (f"{name}_rate" if name == "many" else name): _shrunk(name, getattr(organisation, name)) for name in _COUNTS
     }
-    sql.execute(_filled("weighed", {**constants, **shrunk, "bounce": organisation.bounce.mean}))
+    for name in ("owners", "weighed"):
+        sql.execute(_filled(name, {**constants, **shrunk, "bounce": organisation.bounce.mean}))
     sql.execute(_SQL["scored"])
     return _norm(lake, organisation)
 

@@ -112,7 +112,7 @@ WITH bounced AS (
     FROM bounced ASOF JOIN sent ON sent.account = bounced.account AND sent.time > bounced.time
     GROUP BY bounced.account, sent.number
 ), plain AS (
-    SELECT sent.*,
+    SELECT sent.account, sent.number, sent.moment, sent.time, sent.place, sent.recipients, sent.new, sent.again,
         -- Too young a history cannot call a place new; a place known by sign-ins for two days is neither new nor used.
         CASE
             WHEN places.account_since > sent.time - INTERVAL 2 DAY THEN NULL
@@ -222,35 +222,38 @@ SELECT name, sum(least(chances, most) * times / chances) AS times, sum(least(cha
     FROM visits GROUP BY account
 )) WHERE chances > 0 GROUP BY name
 
+-- name: owners
+-- What the owner would do, for every message: its own history shrunk to the organisation.
+CREATE OR REPLACE TEMP VIEW owners AS
+SELECT shown.*, history.* EXCLUDE (account, number, messages),
+    history.messages AS past_messages, coalesce(past.place_times, 0) AS place_times,
+    coalesce(past.place_chances, 0) AS place_chances, coalesce(past.near_times, 0) AS near_times,
+    coalesce(past.near_chances, 0) AS near_chances, coalesce(past.move_times, 0) AS move_times,
+    coalesce(past.move_chances, 0) AS move_chances,
+    1 / (1 + history.known_recipients / 3) AS young,
+    
+        if(near, if(roaming, greatest({MOVES_ON}, {near_place}), {near_place}),
+        if(moving, greatest({MOVES_ON}, {place_after_move}), {new_place})) AS own_new_place,
+    CASE WHEN after_new THEN {new_after_new} WHEN NOT after_new THEN {new_after_known} ELSE {new_recipient} END AS own_new,
+    CASE WHEN after_new THEN {INTRUDER_NEW_AFTER_NEW} WHEN NOT after_new THEN {INTRUDER_NEW_AFTER_KNOWN}
+        ELSE {INTRUDER_NEW_RECIPIENT} END AS intruder_new,
+    {returns} AS own_returns,
+    CASE WHEN after_repeat THEN {repeat_after_repeat} WHEN NOT after_repeat THEN {repeat_after_other} ELSE {repeat} END AS own_repeat,
+    CASE WHEN after_repeat THEN {INTRUDER_KEEPS_REPEATING} WHEN NOT after_repeat THEN {INTRUDER_REPEATS_AT_LAST}
+        ELSE {INTRUDER_REPEATS} END AS intruder_repeats,
+    if(after_hurry, {hurry_after_hurry}, {hurry}) AS own_hurry,
+    {many_rate} AS own_many
+FROM shown JOIN history USING (account, number)
+ASOF LEFT JOIN (SELECT * EXCLUDE (new, near, moving, young, moment, place) FROM visits) AS past
+    ON past.account = shown.account AND past.time <= shown.time - INTERVAL 1 DAY
+
 -- name: weighed
 -- The weights of every message, in nats.
 CREATE OR REPLACE TEMP TABLE weighed AS
-WITH owner AS (
-    SELECT shown.*, history.* EXCLUDE (account, number, messages),
-        history.messages AS past_messages, coalesce(past.place_times, 0) AS place_times,
-        coalesce(past.place_chances, 0) AS place_chances, coalesce(past.near_times, 0) AS near_times,
-        coalesce(past.near_chances, 0) AS near_chances, coalesce(past.move_times, 0) AS move_times,
-        coalesce(past.move_chances, 0) AS move_chances,
-        1 / (1 + history.known_recipients / 3) AS young,
-        
-            if(near, if(roaming, greatest({MOVES_ON}, {near_place}), {near_place}),
-            if(moving, greatest({MOVES_ON}, {place_after_move}), {new_place})) AS own_new_place,
-        CASE WHEN after_new THEN {new_after_new} WHEN NOT after_new THEN {new_after_known} ELSE {new_recipient} END AS own_new,
-        CASE WHEN after_new THEN {INTRUDER_NEW_AFTER_NEW} WHEN NOT after_new THEN {INTRUDER_NEW_AFTER_KNOWN}
-            ELSE {INTRUDER_NEW_RECIPIENT} END AS intruder_new,
-        {returns} AS own_returns,
-        CASE WHEN after_repeat THEN {repeat_after_repeat} WHEN NOT after_repeat THEN {repeat_after_other} ELSE {repeat} END AS own_repeat,
-        CASE WHEN after_repeat THEN {INTRUDER_KEEPS_REPEATING} WHEN NOT after_repeat THEN {INTRUDER_REPEATS_AT_LAST}
-            ELSE {INTRUDER_REPEATS} END AS intruder_repeats,
-        if(after_hurry, {hurry_after_hurry}, {hurry}) AS own_hurry,
-        {many_rate} AS own_many
-    FROM shown JOIN history USING (account, number)
-    ASOF LEFT JOIN (SELECT * EXCLUDE (new, near, moving, young, moment, place) FROM visits) AS past
-        ON past.account = shown.account AND past.time <= shown.time - INTERVAL 1 DAY
-), bounded AS (
+WITH bounded AS (
     SELECT *, least(0.99, greatest(own_new, young)) AS owner_new, least(0.99, own_repeat) AS owner_repeat,
         new / greatest(recipients, 1) AS share
-    FROM owner
+    FROM owners
 ), weighing AS (
     SELECT *,
         CASE
@@ -271,7 +274,9 @@ WITH owner AS (
         least({LARGEST} / 2, bounces * greatest(0, ratio({INTRUDER_BOUNCE}, {bounce}, true))) AS bounce_weight
     FROM bounded
 )
-SELECT *, place_weight + recipients_weight + return_weight + content_weight + pace_weight + many_weight + bounce_weight AS llr
+SELECT account, number, place, own_new_place, place_weight, recipients_weight, return_weight,
+    content_weight, pace_weight, many_weight, bounce_weight,
+    place_weight + recipients_weight + return_weight + content_weight + pace_weight + many_weight + bounce_weight AS llr
 FROM weighing
 
 -- name: scored
@@ -285,6 +290,5 @@ WITH sums AS (
 )
 SELECT * EXCLUDE (account_sum, stream_sum),
     account_sum - least(0, min(account_sum) OVER (PARTITION BY account ORDER BY number ROWS UNBOUNDED PRECEDING)) AS account_score,
-    date_diff('second', min(time) OVER (), time) / 86400 AS log_days,
     stream_sum - least(0, min(stream_sum) OVER (PARTITION BY account, place ORDER BY number ROWS UNBOUNDED PRECEDING)) AS stream_score
 FROM sums

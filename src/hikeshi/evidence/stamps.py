@@ -159,7 +159,9 @@ def evidence_of_clock(lines: Iterable[str]) -> tuple[int, timedelta] | None:
         straggler = (newest, month) == (1, 12)
         newest = newest if straggler else month
         born = _true_time(line)
-        for year in (born.year - 1, born.year, born.year + 1) if born else ():
+        if born is None:
+            continue
+        for year in (born.year - 1, born.year, born.year + 1):
             local = _local(stamp.groups(), year)
             offset = local - born.replace(tzinfo=None) if local else timedelta.max
             if abs(offset) <= timedelta(hours=14):
@@ -287,11 +289,12 @@ def new_years(data: bytes, starts: "np.ndarray[tuple[int], np.dtype[np.int32]]")
     months, places = _MONTH_CODES[1][months[real]], places[real]
     drops = np.flatnonzero(months[:-1] - months[1:] > _HALF_A_YEAR) + 1
     middles = np.flatnonzero((months > 1) & (months < 10))
-    found, last = [], 0
+    found: list[int] = []
+    last = 0
     for drop in drops:
         if np.searchsorted(middles, drop) > np.searchsorted(middles, last):
             found.append(int(places[drop]))
-            last = drop
+            last = int(drop)
     return found
 
 
