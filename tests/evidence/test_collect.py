@@ -396,3 +396,15 @@ def test_an_input_that_cannot_be_opened_does_not_stop_the_others(new_case, small
     gone.symlink_to(path.with_name("nowhere"))
     assert tables(case.read(path, gone)) == whole
     assert [one["path"] for one in case.manifest.unreadable] == [str(gone)]
+
+
+@pytest.mark.parametrize("kept", [3, 40, 90])
+def test_a_log_read_in_the_middle_of_a_line_is_read_anew(small_log, whole, new_case, kept):
+    """The half line was no record of the server, so the whole log counts once it is complete."""
+    case = in_tokyo(new_case)
+    half = len(small_log) // 2
+    path = case.write(small_log[:half])
+    with path.open("ab") as file:
+        file.write(small_log[half][:kept])
+    case.read(path)
+    assert tables(case.read(case.write(small_log))) == whole

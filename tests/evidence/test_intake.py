@@ -86,8 +86,8 @@ def test_real_lines_and_what_became_of_them(bench, octets):
     check(bench, octets)
 
 
-@thorough
-@given(logs, st.integers(200, 900))
+@settings(thorough, max_examples=8)
+@given(logs, st.integers(400, 900))
 def test_the_size_of_blocks_does_not_matter(bench, octets, size):
     octets += b"\n" + "\n".join(REAL).encode()
     if max(map(len, octets.split(b"\n"))) >= size:

@@ -42,7 +42,8 @@ def test_the_engine_takes_every_declaration(bench, lines):
     """Every pattern compiles in RE2 and every expression is SQL over what the intake knows."""
     known = ", ".join(f"NULL::VARCHAR AS {name}" for name in INTAKE_KNOWS)
     fields = ", ".join(f"{expression} AS {name}" for name, expression in lines.fields().items())
-    asked = f"SELECT {lines.ours()}, {fields} FROM (SELECT *{lines.extracts()} FROM (SELECT {known}))"
+    takes = "".join(f", {extract} AS take{turn}" for turn, extract in enumerate(lines.extracts()))
+    asked = f"SELECT {lines.ours()}, {fields} FROM (SELECT *{takes} FROM (SELECT {known}))"
     assert len(bench.lake.sql.execute(asked).fetchall()) == 1
 
 

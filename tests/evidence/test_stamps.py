@@ -99,6 +99,13 @@ def test_the_year_walks_over_new_year(bench):
     ]
 
 
+def test_lines_that_are_no_log_lines_do_not_move_the_year(bench):
+    good = bsd("Nov 24 12:00:00", "Nov 24 13:00:00")
+    counts = bench.take(good[0], "Jan  1 is when it began", "Jan was cold", "Jan", good[1], clock=clock(2024))
+    assert (counts.taken, counts.set_aside) == (2, 3)
+    assert [row["time"].year for row in bench.rows("pieces")] == [2024, 2024]
+
+
 def test_a_straggler_of_december_stays_in_its_year(bench):
     lines = bsd("Dec 31 23:59:59", "Jan  1 00:00:00", "Dec 31 23:59:59", "Jan  1 00:00:01", "Dec 31 22:00:00")
     years = [time.year for time in times(bench, *lines, clock=clock(2024))]
@@ -260,7 +267,7 @@ def test_what_the_user_says_comes_first(new_case):
 
 def test_a_zone_that_every_stamp_states_is_stated(new_case):
     case = new_case(year=None, tz=None)
-    case.lines(f"2026-11-24T12:09:24+09:00 mx {TEXT}", f"<22>1 2026-11-24T12:09:24Z mx postfix/smtpd 1 - - {BODY}")
+    case.lines(f"2026-11-24T12:09:24+09:00 mx {TEXT}", f"<22>1 2026-11-24T12:09:24Z mx postfix/qmgr 1 - - {BODY}")
     assert (case.sealed.zone, case.sealed.zone_basis, case.sealed.year_basis) == ("+09:00", "stated", "stated")
     assert set(case.rows("messages", "zone")) == {"+09:00"}
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A running mail host for the tests, and `scene`: what happened on it since the test began, read by hikeshi."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -51,6 +52,27 @@ def letter(name: str, subject: str = "hello", body: str = "Good morning,\r\nyour
     """Give a mail whose Message-ID is <name@pc.example.test>."""
     head = f"From: somebody\r\nTo: somebody else\r\nSubject: {subject}\r\nMessage-ID: <{name}@pc.{DOMAIN}>\r\n"
     return f"{head}\r\n{body}".encode()
+
+
+_STAMP = re.compile(r"^([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)", re.MULTILINE)
+
+
+def last_stamp(lines: str) -> datetime:
+    """Give the stamp of the last line, in a year of its own, for the log has none."""
+    return _read_stamp(_STAMP.findall(lines)[-1])
+
+
+def shifted(lines: str, moment: datetime) -> str:
+    """Write real lines as if the first of them had been logged at `moment`."""
+    stamps = _STAMP.findall(lines)
+    if not stamps:
+        return ""
+    first = _read_stamp(stamps[0])
+    return _STAMP.sub(lambda found: f"{moment + (_read_stamp(found[1]) - first):%b %e %H:%M:%S}", lines)
+
+
+def _read_stamp(stamp: str) -> datetime:
+    return datetime.strptime(f"2000 {stamp}", "%Y %b %d %H:%M:%S")  # noqa: DTZ007 - as the log has it
 
 
 def named(name: str) -> str:
@@ -145,8 +167,10 @@ class Scene:
         lake = self.stack.enter_context(opened(folder / "evidence", {}))
         collect(lake, manifest, [str(path) for path in paths], Reading(tz), folder / "set-aside", lambda _: None)
         assert manifest.unreadable == []
-        for path, sealed in zip(paths, manifest.inputs, strict=True):
-            assert sealed.records == sealed.taken + sealed.skipped == path.read_bytes().count(b"\n")
+        assert {sealed.path for sealed in manifest.inputs} == {str(path) for path in paths}
+        for sealed in manifest.inputs:
+            lines = Path(sealed.path).read_bytes().count(b"\n")
+            assert sealed.records == sealed.taken + sealed.skipped == lines
             assert (sealed.set_aside, sealed.problems) == (0, [])
         return Evidence(lake, manifest)
 

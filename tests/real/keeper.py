@@ -10,26 +10,45 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 # linux/prctl.h
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
-_PATIENCE = 4
+#: seconds that a server has for stopping
+_PATIENCE = 2
 
 
-def _signal_children(number: int) -> None:
-    for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-        os.kill(int(pid), number)
+class Keeper:
+    """One server and what it leaves behind: it is told to stop first, and then its orphans."""
 
+    def __init__(self, command: list[str]) -> None:
+        self.server = subprocess.Popen(command, start_new_session=True)
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGALRM, self.kill)
 
-def _kill(*_: object) -> None:
-    _signal_children(signal.SIGKILL)
-    signal.alarm(1)
+    def wait(self) -> None:
+        """Wait for the last process."""
+        with suppress(ChildProcessError):
+            while True:
+                ended, _ = os.wait()
+                if ended == self.server.pid:
+                    self.stop()
 
+    def stop(self, *_: object) -> None:
+        """Ask the server, or those whom it left behind, to stop, and give them a while."""
+        self._signal(signal.SIGTERM)
+        signal.alarm(_PATIENCE)
 
-def _stop(*_: object) -> None:
-    _signal_children(signal.SIGTERM)
-    signal.alarm(_PATIENCE)
+    def kill(self, *_: object) -> None:
+        """Ask no more."""
+        self._signal(signal.SIGKILL)
+        signal.alarm(1)
+
+    def _signal(self, number: int) -> None:
+        for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), number)
 
 
 def main(command: list[str]) -> None:
@@ -37,16 +56,7 @@ def main(command: list[str]) -> None:
     libc = ctypes.CDLL(None)
     libc.prctl(_SET_CHILD_SUBREAPER, 1)
     libc.prctl(_SET_PDEATHSIG, signal.SIGTERM)
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGALRM, _kill)
-    server = subprocess.Popen(command, start_new_session=True)
-    while True:
-        try:
-            ended, _ = os.wait()
-        except ChildProcessError:
-            return
-        if ended == server.pid:
-            _stop()
+    Keeper(command).wait()
 
 
 if __name__ == "__main__":

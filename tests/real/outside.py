@@ -139,13 +139,17 @@ class Outside(SmtpServer):
 class Filter(SmtpServer):
     """A content filter: takes a mail and hands it back at port `back`, as amavis does; `verdict` may refuse it.
 
-    With `xforward` it passes on who the client was.
+    With `xforward` it passes on who the client was; with `split` it hands back one mail for every recipient.
     """
 
     def __init__(self, back: int) -> None:
         super().__init__()
         self.back = back
-        self.xforward = True
+        self.reset()
+
+    def reset(self) -> None:
+        """Be as at the beginning."""
+        self.xforward, self.split = True, False
         self.verdict: Callable[[Envelope], str | None] = lambda _: None
 
     @property
@@ -160,16 +164,21 @@ class Filter(SmtpServer):
     def message(self, envelope: Envelope) -> str:
         if refusal := self.verdict(envelope):
             return refusal
+        parts = [[one] for one in envelope.recipients] if self.split else [envelope.recipients]
+        for recipients in parts:
+            code, said = self._hand_back(envelope, recipients)
+        return f"{code} {said[:5]} from MTA(smtp:[127.0.0.1]:{self.back}): {code} {said}"
+
+    def _hand_back(self, envelope: Envelope, recipients: list[str]) -> tuple[int, str]:
         with smtplib.SMTP("127.0.0.1", self.back, "filter.example.test", _PATIENCE) as smtp:
             smtp.ehlo()
             if envelope.xforward:
                 smtp.docmd("XFORWARD", " ".join(f"{name}={value}" for name, value in envelope.xforward.items()))
             smtp.mail(envelope.sender)
-            for recipient in envelope.recipients:
+            for recipient in recipients:
                 smtp.rcpt(recipient)
-            code, words = smtp.data(envelope.data)
-        said = words.decode()
-        return f"{code} {said[:5]} from MTA(smtp:[127.0.0.1]:{self.back}): {code} {said}"
+            code, said = smtp.data(envelope.data)
+        return code, said.decode()
 
 
 class Postman(_Server):

@@ -245,7 +245,7 @@ class MailServer:
         """Throw away whatever is queued, by id: of `ALL` the log would only tell how many."""
         self.command("postsuper", "-d", "-", text="\n".join(self.queued()))
 
-    def set(self, **settings: str) -> None:
+    def change(self, **settings: str) -> None:
         """Change settings of main.cf and let the running server take them over."""
         self.command("postconf", "-e", *(f"{name}={value}" for name, value in settings.items()))
         _aged(self.etc / "main.cf")
@@ -256,14 +256,19 @@ class MailServer:
 
     def settle(self) -> None:
         """Wait until every mail has been delivered, deferred or held and the log has been written to the end."""
-        until(self._settled, f"the queue comes to rest: see {self.log}")
+        end = time.monotonic() + _PATIENCE
+        while going := self._going_on():
+            if time.monotonic() > end:
+                raise TimeoutError(f"{going} has not come to rest\n{self.mail_log.read_text()[-5000:]}")
+            time.sleep(0.02)
 
-    def _settled(self) -> bool:
+    def _going_on(self) -> set[str]:
+        """Give the queue ids and Dovecot sessions that are not at rest."""
         queued = self.queued()
-        if any(name in ("active", "incoming", "maildrop") for name in queued.values()):
-            return False
+        if moving := {queue_id for queue_id, name in queued.items() if name not in ("deferred", "hold")}:
+            return moving
         self._write_out()
-        return _unfinished(self.mail_log.read_text()) <= queued.keys() and not _signed_in(self.dovecot_log.read_text())
+        return (_unfinished(self.mail_log.read_text()) - queued.keys()) | _signed_in(self.dovecot_log.read_text())
 
     def _write_out(self) -> None:
         """Wait for what has been logged so far to stand in the file: postlogd takes lines in the order of their coming."""
@@ -526,6 +531,7 @@ def _unfinished(log: str) -> set[str]:
 
 
 def _signed_in(log: str) -> set[str]:
-    """Give the Dovecot sessions that have begun and not ended."""
+    """Give the Dovecot sessions that have begun since Dovecot was started and not ended."""
+    log = log.rpartition("starting up for")[2]
     begun = set(re.findall(r"-login: Info: Login: .*session=<([^>]+)>", log))
     return begun - set(re.findall(r"\)<\d+><([^>]+)>: Info: (?:Disconnected|Logged out|Connection closed)", log))

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the log itself proves of its clock, and reading a log while it grows."""
 
+import gzip
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
-from conftest import ALICE, BOB, ZONE, letter, running
+from conftest import ALICE, BOB, ZONE, last_stamp, letter, running, shifted
 
 from hikeshi.evidence import seal
 from hikeshi.evidence.collect import Reading, collect
 from hikeshi.evidence.lake import opened
+from hikeshi.evidence.seal import Manifest
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +31,7 @@ def test_long_queue_ids_tell_year_and_zone(long_ids, scene_of, monkeypatch):
     assert found["queue_id"] == receipt.queue_id
     assert len(found["queue_id"]) > 12
     assert scene.when(found["time"])
-    assert evidence.manifest.inputs[0].zone_basis == "inferred"
+    assert _zone_basis(evidence) == "inferred"
     assert evidence.fates("long") == {BOB: "delivered", "friend@partner.example": "delivered"}
 
 
@@ -34,7 +40,7 @@ def test_the_zone_that_is_given_makes_the_times_true(scene):
         smtp.hand_in(ALICE, [BOB], letter("now"))
     evidence = scene.read(tz=ZONE)
     assert scene.when(evidence.message("now")["time"])
-    assert evidence.manifest.inputs[0].zone_basis == "given"
+    assert _zone_basis(evidence) == "given"
     assert {scene.when(row["time"]) for table in ("signins", "deliveries") for row in evidence.table(table)} == {True}
 
 
@@ -52,6 +58,48 @@ def test_a_log_that_is_read_again_while_it_grows_gives_what_one_reading_gives(sc
     assert story == _story(whole.lake)
 
 
+def test_a_log_that_is_cut_in_two_gives_what_the_whole_gives(scene, tmp_path):
+    """As rotation does it, in the middle of mails; the older part is packed and both are given in the wrong order."""
+    scene.server.outside.answers["gone@partner.example"] = "550 5.1.1 No such user"
+    with scene.server.session(ALICE) as smtp:
+        smtp.hand_in(ALICE, [BOB, "gone@partner.example"], letter("one"))
+        smtp.hand_in(ALICE, ["friend@partner.example"], letter("two", "please hold this"))
+        smtp.hand_in(ALICE, [BOB], letter("more"))
+    with scene.server.session(BOB) as smtp:
+        smtp.hand_in(BOB, [ALICE], letter("three"))
+    path, _ = scene.logs()
+    lines = path.read_bytes().splitlines(keepends=True)
+    whole = _story(scene.read_logs([path]).lake)
+    old, new = tmp_path / "mail.log.1.gz", tmp_path / "mail.log"
+    for cut in range(2, len(lines), 5):
+        old.write_bytes(gzip.compress(b"".join(lines[:cut])))
+        new.write_bytes(b"".join(lines[cut:]))
+        assert _story(_collected(scene, [new, old])) == whole, cut
+
+
+def test_a_connection_is_one_sign_in_although_its_mails_end_at_different_times(scene, tmp_path):
+    scene.server.outside.answers["busy@partner.example"] = "451 4.7.1 Later"
+    with scene.server.session(ALICE) as smtp:
+        smtp.hand_in(ALICE, [BOB], letter("quick"))
+        smtp.hand_in(ALICE, ["busy@partner.example"], letter("slow"))
+    before = scene.logs()[0].read_text()
+    with scene.server.session(BOB) as smtp:
+        smtp.hand_in(BOB, [ALICE], letter("later"))
+    after = scene.logs()[0].read_text().removeprefix(before)
+    path = tmp_path / "mail.log"
+    path.write_text(before + shifted(after, last_stamp(before) + timedelta(hours=2)))
+    evidence = scene.read_logs([path])
+    assert evidence.rows("signins", "account", "outcome", "tries") == [(ALICE, "success", 1), (BOB, "success", 1)]
+    assert evidence.message("quick")["session"] == evidence.message("slow")["session"]
+
+
+def _collected(scene, paths):
+    folder = Path(tempfile.mkdtemp(dir=scene.folder))
+    lake = scene.stack.enter_context(opened(folder / "evidence", {}))
+    collect(lake, Manifest(), [str(path) for path in paths], Reading(ZONE), folder / "set-aside", lambda _: None)
+    return lake
+
+
 def _read(path, content, folder):
     path.write_bytes(content)
     manifest = seal.load(folder / "evidence")
@@ -63,7 +111,15 @@ def _read(path, content, folder):
 
 
 def _story(lake):
-    return [
-        lake.sql.execute(f"SELECT * EXCLUDE (input) FROM {table} ORDER BY ALL").fetchall()
-        for table in ("messages", "deliveries")
+    """Give what the lake says without where it was read, and which mails came through one connection."""
+    told = [
+        lake.sql.execute(f"SELECT * EXCLUDE (input, record{also}) FROM {table} ORDER BY ALL").fetchall()
+        for table, also in (("messages", ", session"), ("deliveries", ""), ("signins", ", session"))
     ]
+    together = lake.sql.execute("SELECT list(queue_id ORDER BY queue_id) FROM messages GROUP BY session ORDER BY ALL")
+    return [*told, together.fetchall()]
+
+
+def _zone_basis(evidence):
+    (found,) = {sealed.zone_basis for sealed in evidence.manifest.inputs if sealed.path.endswith("mail.log")}
+    return found

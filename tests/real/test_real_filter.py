@@ -14,7 +14,7 @@ def scene(request, scene):
     """A filter that passes on who the client was, and one that does not."""
     scene.server.filter.xforward = request.param
     yield scene
-    scene.server.filter.verdict = lambda _: None
+    scene.server.filter.reset()
     scene.server.filter.back = scene.server.ports["back"]
 
 
@@ -86,6 +86,30 @@ def test_mails_of_the_same_message_id_stay_apart(scene):
         (f"person{number}@partner.example", "delivered") for number in range(5)
     ]
     assert len({row["message_key"] for row in evidence.table("deliveries")}) == 5
+
+
+def test_a_mail_without_a_message_id_goes_through_the_filter_too(scene):
+    with scene.server.session(ALICE, "127.0.0.66", "filtered") as smtp:
+        for number in range(3):
+            smtp.hand_in(ALICE, [f"person{number}@partner.example"], b"Subject: no name\r\n\r\nHello\r\n")
+    evidence = scene.read()
+    assert evidence.rows("messages", "account", "client_ip", "message_id") == [(ALICE, "127.0.0.66", None)] * 3
+    assert evidence.rows("deliveries", "address", "status") == [
+        (f"person{number}@partner.example", "delivered") for number in range(3)
+    ]
+
+
+def test_a_filter_may_hand_back_a_mail_in_parts(scene):
+    scene.server.filter.split = True
+    with scene.server.session(ALICE, "127.0.0.66", "filtered") as smtp:
+        smtp.hand_in(ALICE, [FRIEND, "other@partner.example", BOB], letter("parts"))
+    evidence = scene.read()
+    assert evidence.rows("messages", "account", "direction") == [(ALICE, "submitted")]
+    assert evidence.rows("deliveries", "address", "status") == [
+        (BOB, "delivered"),
+        (FRIEND, "delivered"),
+        ("other@partner.example", "delivered"),
+    ]
 
 
 def test_a_list_is_expanded_behind_the_filter(scene):

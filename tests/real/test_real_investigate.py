@@ -7,14 +7,13 @@ A month of honest days is made of real lines of honest mails, shifted in time; t
 import csv
 import json
 import random
-import re
 import subprocess
 import sys
 from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from conftest import ALICE, BOB, CAROL, ZONE, letter
+from conftest import ALICE, BOB, CAROL, ZONE, last_stamp, letter, shifted
 from servers import DOMAIN
 
 HOME, INTRUDER = "127.0.0.5", "127.0.0.66"
@@ -24,7 +23,6 @@ CONTACTS = {
     ALICE: [BOB, CAROL, "friend@partner.example", "orders@supplier.example", "post@customer.example"],
     BOB: [ALICE, CAROL, "desk@agency.example", "friend@partner.example"],
 }
-_STAMP = re.compile(r"^([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)", re.MULTILINE)
 
 
 def test_an_intruders_mails_are_found_to_the_letter(scene, tmp_path):
@@ -54,7 +52,7 @@ def test_an_intruders_mails_are_found_to_the_letter(scene, tmp_path):
     assert found == {address: _fate(address) for address in _addresses(sent)}
     assert {one["set_aside"] for one in document["inputs"]} == {0}
 
-    _append(tmp_path, {name: _shifted(lines, _later(now)) for name, lines in acts[BOB][0].items()})
+    _append(tmp_path, {name: shifted(lines, _later(now)) for name, lines in acts[BOB][0].items()})
     (incident,) = _investigate(tmp_path)["incidents"]
     assert _told(incident) == _truth(sent)
     assert incident["bounds"] == {}
@@ -141,26 +139,13 @@ def _month(acts, chance):
                 planned.append((moment, chance.choice(acts[account])))
     planned.sort(key=lambda plan: plan[0])
     return {
-        name: "".join(_shifted(act[name], moment) for moment, act in planned) for name in ("mail.log", "dovecot.log")
+        name: "".join(shifted(act[name], moment) for moment, act in planned) for name in ("mail.log", "dovecot.log")
     }
-
-
-def _shifted(lines, moment):
-    """Write the lines as if the first had been logged at `moment`."""
-    stamps = _STAMP.findall(lines)
-    if not stamps:
-        return ""
-    first = _read_stamp(stamps[0])
-    return _STAMP.sub(lambda found: f"{moment + (_read_stamp(found[1]) - first):%b %e %H:%M:%S}", lines)
-
-
-def _read_stamp(stamp):
-    return datetime.strptime(f"2000 {stamp}", "%Y %b %d %H:%M:%S")  # noqa: DTZ007 - as the log has it
 
 
 def _later(logs):
     """Give the time two hours after the last line of a log."""
-    return _read_stamp(_STAMP.findall(logs["mail.log"])[-1]) + timedelta(hours=2)
+    return last_stamp(logs["mail.log"]) + timedelta(hours=2)
 
 
 def _append(folder, logs):

@@ -29,6 +29,15 @@ def test_a_wrong_password_for_sending_is_a_failure_of_its_account(scene):
     assert evidence.table("messages") == []
 
 
+def test_a_sign_in_that_is_broken_off_is_a_failure_of_nobody(scene):
+    with Sender(scene.server.ports["submission"], "127.0.0.66") as smtp:
+        smtp.docmd("AUTH LOGIN")
+        assert smtp.docmd("*")[0] >= 500
+        assert smtp.docmd("AUTH", "PLAIN !!!")[0] >= 500
+    evidence = scene.read()
+    assert {row[:4] for row in evidence.rows("signins", *TOLD)} == {(None, "127.0.0.66", "smtp", "failure")}
+
+
 def test_a_password_that_is_guessed_at_last_is_failures_and_a_success(scene):
     with Sender(scene.server.ports["submission"], "127.0.0.66") as smtp:
         for guess in ("123456", "password", "alice"):

@@ -2,6 +2,7 @@
 """Who handed in what, from where and to whom, as real Postfix logs it."""
 
 import pytest
+from clients import Sender
 from conftest import ALICE, BOB, CAROL, letter, named
 from servers import DOMAIN
 
@@ -51,13 +52,16 @@ _KNOWN = (
 
 
 def test_mails_of_one_connection_share_a_session_and_other_connections_have_their_own(scene):
-    with scene.server.session(ALICE, "127.0.0.5") as smtp:
-        smtp.hand_in(ALICE, [BOB], letter("first"))
-        smtp.hand_in(ALICE, [BOB], letter("second"))
-    with scene.server.session(ALICE, "127.0.0.6", mechanism="LOGIN") as smtp:
-        smtp.hand_in(ALICE, [BOB], letter("elsewhere"))
-    with scene.server.session(BOB, "127.0.0.5") as smtp:
-        smtp.hand_in(BOB, [ALICE], letter("bob's"))
+    """All of them come through one server process, within a second or two: the process number alone tells nothing."""
+    for account, source, mechanism, names in (
+        (ALICE, "127.0.0.5", "PLAIN", ("first", "second")),
+        (ALICE, "127.0.0.6", "LOGIN", ("elsewhere",)),
+        (BOB, "127.0.0.5", "PLAIN", ("bob's",)),
+    ):
+        with scene.server.session(account, source, mechanism=mechanism) as smtp:
+            for name in names:
+                smtp.hand_in(account, [CAROL], letter(name))
+        scene.server.settle()
     evidence = scene.read()
     found = {name: evidence.message(name) for name in ("first", "second", "elsewhere", "bob's")}
     sessions = [row["session"] for row in found.values()]
@@ -171,6 +175,33 @@ def test_a_mail_that_is_broken_off_was_never_handed_in(scene):
     evidence = scene.read()
     assert [row["message_id"] for row in evidence.table("messages") if row["accepted"]] == [named("second try")]
     assert evidence.rows("deliveries", "address", "status") == [(BOB, "delivered")]
+
+
+def test_a_connection_that_breaks_within_a_mail_hands_in_nothing(scene):
+    smtp = Sender(scene.server.ports["submission"], "127.0.0.66")
+    smtp.sign_in(ALICE, scene.server.accounts[ALICE])
+    smtp.mail(ALICE)
+    smtp.rcpt(BOB)
+    smtp.docmd("DATA")
+    smtp.send(letter("half")[:60])
+    smtp.close()
+    with scene.server.session(BOB) as smtp:
+        smtp.hand_in(BOB, [ALICE], letter("whole"))
+    evidence = scene.read()
+    assert [row["message_id"] for row in evidence.table("messages") if row["accepted"]] == [named("whole")]
+    assert evidence.rows("deliveries", "address", "status") == [(ALICE, "delivered")]
+
+
+def test_an_address_in_another_script_is_kept(scene):
+    """Our outside world has no SMTPUTF8, so Postfix itself sends the mail back."""
+    with scene.server.session(ALICE) as smtp:
+        smtp.command_encoding = "utf-8"
+        smtp.mail(ALICE, ["SMTPUTF8"])
+        smtp.rcpt("用戸@partner.example")
+        smtp.data(letter("utf8", "件名"))
+    evidence = scene.read()
+    assert evidence.fates("utf8") == {"用戸@partner.example": "bounced"}
+    assert evidence.deliveries("utf8")["用戸@partner.example"]["dsn"] == "5.6.7"
 
 
 def test_what_comes_by_sendmail_on_the_host_has_no_account(scene):

@@ -117,20 +117,19 @@ FROM told JOIN (SELECT DISTINCT server, host, instance FROM servers) AS servers 
 LEFT JOIN early USING (client_place)
 
 -- name: fates
--- One row a life and address: the last attempt tells the fate.
+-- One row a life and address: how often it was tried, and the last attempt, which tells the fate.
 CREATE OR REPLACE TEMP TABLE fates AS
-SELECT
-    hops.hop,
-    lived.address AS address,
-    count(*) AS attempts,
-    min(lived.time) AS first_time,
-    max(lived.time) AS time,
-    arg_max(lived.place, (lived.time, lived.place)) AS place,
-    arg_max(struct_pack(status := lived.status, dsn := lived.dsn, relay := lived.relay, reason := lived.reason,
-        orig_to := lived.orig_to, other_id := lived.other_id), (lived.time, lived.place)) AS told
-FROM lived JOIN hops USING (server, queue_id, life)
-WHERE lived.kind = 'to' AND lived.address <> ''
-GROUP BY hops.hop, lived.address
+WITH tried AS (
+    SELECT server, queue_id, life, address, count(*) AS attempts, min(time) AS first_time,
+        if(count(*) = 1, max(place), arg_max(place, (time, place))) AS place
+    FROM lived WHERE kind = 'to' AND address <> ''
+    GROUP BY server, queue_id, life, address
+)
+SELECT hops.hop, tried.address, tried.attempts, tried.first_time, last.time, tried.place,
+    last.status, last.dsn, last.relay, last.reason, last.orig_to, last.other_id
+FROM tried
+JOIN hops USING (server, queue_id, life)
+JOIN (SELECT * FROM fold WHERE kind = 'to') AS last ON last.place = tried.place
 
 -- name: handovers
 -- A hop that was handed on to another queue id of ours: through a content filter ("queued as"), an alias ("forwarded
@@ -139,7 +138,7 @@ CREATE OR REPLACE TEMP TABLE handovers AS
 SELECT fates.hop, fates.address, min(after.hop) AS next
 FROM fates
 JOIN hops AS before ON before.hop = fates.hop
-JOIN hops AS after ON after.queue_id = fates.told.other_id
+JOIN hops AS after ON after.queue_id = fates.other_id
 WHERE after.hop <> before.hop
     AND (after.orig_id = before.queue_id OR after.message_id = before.message_id)
     AND after.account IS NULL
@@ -232,55 +231,47 @@ WHERE (hops.accepted OR NOT families.closed) AND {which}
 -- One row a message and address over all hops; a handed-over fate is the next hop's to tell. Status words are mapped
 -- here: sent means the next server took it; an expired message expires what was still deferred.
 WITH told AS (
-    SELECT roots.root, fates.* EXCLUDE (hop), handovers.next IS NOT NULL AS handed_over
+    SELECT roots.root, fates.*, handovers.next IS NOT NULL AS handed_over,
+        coalesce(handovers.next IS NOT NULL AND fates.reason LIKE 'forwarded as %', false) AS expanded
     FROM fates JOIN roots USING (hop) LEFT JOIN handovers USING (hop, address)
-), own_fate AS (
-    SELECT root, address,
-        sum(attempts) AS attempts,
-        min(first_time) AS first_time,
-        max(time) AS time,
-        arg_max(struct_pack(told := told, place := place), (time, place)) AS final
-    FROM told WHERE NOT handed_over GROUP BY root, address
-), queued_only AS (
-    -- Handed to a filter whose next hop the log does not show for this address: nobody knows.
-    SELECT root, address, sum(attempts) AS attempts, min(first_time) AS first_time, max(time) AS time,
-        arg_max(struct_pack(told := told, place := place), (time, place)) AS final
-    FROM told WHERE handed_over AND told.reason NOT LIKE 'forwarded as %' GROUP BY root, address
+), final AS (
+    -- The fate that counts: the last one that was not handed over; if all were, nobody knows what became of it.
+    SELECT *, sum(attempts) OVER every AS all_attempts, min(first_time) OVER every AS since
+    FROM told WHERE NOT expanded
+        -- An address that was expanded behind the filter is told under those that it was expanded to.
+        AND NOT (handed_over AND (root, address) IN (SELECT root, orig_to FROM told WHERE NOT handed_over AND orig_to IS NOT NULL))
+    WINDOW every AS (PARTITION BY root, address)
+    QUALIFY row_number() OVER (PARTITION BY root, address ORDER BY handed_over, time DESC, place DESC) = 1
+), several AS (
+    SELECT DISTINCT root FROM roots WHERE root <> hop
+), fate AS (
+    SELECT *, attempts AS all_attempts, first_time AS since FROM told ANTI JOIN several USING (root)
+    UNION ALL BY NAME
+    SELECT * FROM final SEMI JOIN several USING (root)
 )
 SELECT
-    hops.message_key AS message_key,
-    fate.address, fate.final.told.orig_to AS orig_to,
+    hops.message_key,
+    fate.address, fate.orig_to,
     CASE
-        WHEN NOT fate.known THEN 'unknown'
-        WHEN families.held AND fate.final.told.status = 'deferred' THEN 'held'
-        WHEN families.expired AND fate.final.told.status IN ('deferred', 'SOFTBOUNCE') THEN 'expired'
-        WHEN fate.final.told.status = 'sent' AND fate.lost THEN 'unknown'
-        ELSE CASE fate.final.told.status
+        WHEN fate.handed_over THEN 'unknown'
+        WHEN families.held AND fate.status = 'deferred' THEN 'held'
+        WHEN families.expired AND fate.status IN ('deferred', 'SOFTBOUNCE') THEN 'expired'
+        -- A filter on this machine took it and what came out of the filter is not in the log.
+        WHEN fate.status = 'sent' AND fate.other_id IS NOT NULL AND NOT contains(fate.reason, 'forwarded as ')
+            AND (contains(fate.relay, '[127.') OR contains(fate.relay, '[::1]')) THEN 'unknown'
+        ELSE CASE fate.status
             WHEN 'sent' THEN 'delivered' WHEN 'bounced' THEN 'bounced' WHEN 'deferred' THEN 'deferred'
             WHEN 'expired' THEN 'expired' WHEN 'SOFTBOUNCE' THEN 'deferred' WHEN 'deliverable' THEN 'unknown'
             WHEN 'undeliverable' THEN 'bounced' ELSE 'unknown' END
         END AS status,
-    fate.final.told.dsn AS dsn, fate.final.told.relay AS relay, fate.final.told.reason AS reason,
-    fate.first_time, fate.time, fate.attempts, zones.zone,
-    fate.final.place // 1099511627776 AS input,
-    fate.final.place % 1099511627776 AS record
-FROM (
-    SELECT *, true AS known,
-        -- A filter on this machine took it and what came out of the filter is not in the log.
-        final.told.other_id IS NOT NULL AND regexp_matches(final.told.relay, '\[(?:127\.[0-9.]+|::1)\]')
-            AND NOT contains(final.told.reason, 'forwarded as ') AS lost
-    FROM own_fate
-    UNION ALL BY NAME
-    SELECT *, false AS known, false AS lost FROM queued_only
-    WHERE NOT EXISTS (
-        -- Told by the next hop, under this address or under those that it was expanded to.
-        SELECT 1 FROM own_fate WHERE own_fate.root = queued_only.root
-            AND queued_only.address IN (own_fate.address, own_fate.final.told.orig_to)
-    )
-) AS fate
+    fate.dsn, fate.relay, fate.reason,
+    fate.since AS first_time, fate.time, fate.all_attempts AS attempts, zones.zone,
+    fate.place // 1099511627776 AS input,
+    fate.place % 1099511627776 AS record
+FROM fate
 JOIN families ON families.root = fate.root
 JOIN hops ON hops.hop = fate.root
-LEFT JOIN zones ON zones.input = fate.final.place >> 40
+LEFT JOIN zones ON zones.input = fate.place >> 40
 WHERE hops.accepted AND {which}
 
 -- name: refusals

@@ -187,11 +187,10 @@ class Intake:
             f"SELECT hour FROM (SELECT record, {one.line_hour} AS hour FROM {source}) GROUP BY hour ORDER BY min(record)"
         ).fetchall()
         self.lake.sql.execute("CREATE OR REPLACE TEMP TABLE hours (hour VARCHAR, micros BIGINT)")
-        rows = [(str(row[0]), *self.clock.hour(str(row[0]))) for row in found]
-        known = ", ".join(f"({literal(hour)}, {micros})" for hour, micros, _ in rows if micros is not None)
+        rows = [(str(row[0]), self.clock.hour(str(row[0]))[0]) for row in found]
+        known = ", ".join(f"({literal(hour)}, {micros})" for hour, micros in rows if micros is not None)
         if known:
             self.lake.sql.execute(f"INSERT INTO hours VALUES {known}")
-            self._zone = next(zone for _, micros, zone in reversed(rows) if micros is not None)
 
     def _know_programs(self, one: Format, source: str) -> None:
         """Number the programs that a sample of these lines names; the few that it misses follow in `_settle`."""
@@ -421,7 +420,7 @@ def _short_enough(
 
 def staged(lake: Lake) -> int:
     """Say how many records wait for assembly."""
-    return int(lake.one("SELECT count(*) FROM staged_pieces")[0])  # type: ignore[call-overload]
+    return int(str(lake.one("SELECT count(*) FROM staged_pieces")[0]))
 
 
 def flush(lake: Lake, *, overlapping: bool) -> None:

@@ -78,7 +78,7 @@ class Lake:
         count = int(
             str(
                 self.one(
-                    f"COPY (SELECT {columns} FROM ({query})) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+                    f"COPY (SELECT {columns} FROM ({query})) TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy)"
                 )[0]
             )
         )

@@ -110,6 +110,7 @@ _QUEUE_ID_DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
 _LONG_QUEUE_ID = re.compile(r": ([0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,})z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+: ")
 _DATED_MESSAGE_ID = re.compile(r": ([0-9A-F]{6,}): message-id=<(20\d{12})\.\1@")
 _BSD_STAMP = re.compile(r"(?:<\d+>)?([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d)")
+_BSD_HOUR = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d")
 _QUARTER = timedelta(minutes=15)
 #: a month that drops by more than so many is New Year
 _HALF_A_YEAR = 6
@@ -230,7 +231,8 @@ class Clock:
         return _micros(hour.replace(tzinfo=zone)), stated or self.zone_name
 
     def _bsd(self, written: str) -> tuple[int | None, str]:
-        month = _MONTHS.index(written[:3]) + 1 if written[:3] in _MONTHS else 0
+        # Lines that only look a little like it must not move the year.
+        month = _MONTHS.index(written[:3]) + 1 if written[:3] in _MONTHS and _BSD_HOUR.fullmatch(written) else 0
         if not month:
             return None, ""
         if self._month - month > _HALF_A_YEAR:
