@@ -193,7 +193,7 @@ class Intake:
             self.lake.sql.execute(f"INSERT INTO hours VALUES {known}")
 
     def _know_programs(self, one: Format, source: str) -> None:
-        """Number the programs that a sample of these lines names; the few that it misses follow in `_settle`."""
+        """Give a number to the programs that a sample of these lines names; `_settle` does so for the few that it misses."""
         self.lake.sql.execute(f"""
             INSERT INTO known_programs
             SELECT (SELECT count(*) FROM known_programs) + row_number() OVER (), host, tag
@@ -274,7 +274,7 @@ class Intake:
             SELECT {columns} FROM placed"""
 
     def _settle(self) -> None:
-        """Number programs that the sample missed, take the lines that tell of other things, count every record."""
+        """Give numbers to programs that the sample missed, take the lines that tell of other things, count every record."""
         sql = self.lake.sql
         unknown = sql.execute(
             f"SELECT DISTINCT unknown_program FROM staged_pieces WHERE unknown_program IS NOT NULL AND {self._here}"

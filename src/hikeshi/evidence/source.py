@@ -41,9 +41,10 @@ class Lines:
 
     def ours(self) -> str:
         """Give the SQL condition over (tag, word, text) that makes a line ours."""
-        tests = [f"ends_with(tag, {literal(self.tag)})"] if self.tag else []
+        # The text comes first: it tells most lines apart at its first letter.
+        tests = [f"starts_with(text, {literal(self.begins)})"] if self.begins else []
         tests += [f"word = {literal(self.word)}"] if self.word else []
-        tests += [f"starts_with(text, {literal(self.begins)})"] if self.begins else []
+        tests += [f"ends_with(tag, {literal(self.tag)})"] if self.tag else []
         tests += [f"contains(text, {literal(part)})" for part in self.holds]
         return " AND ".join(tests)
 

@@ -83,6 +83,7 @@ QUEUED = Lines(
 
 QUEUED_QUOTED = replace(
     QUEUED,
+    common=False,
     name="postfix-queued-quoted",
     begins='from=<"',
     takes=(rf"^from=<(?P<mail_from>{_QUOTED}[^>]*)>, size=(?P<size>[0-9]+), nrcpt=(?P<nrcpt>[0-9]+)",),
@@ -118,6 +119,7 @@ TO = Lines(
 
 TO_QUOTED = replace(
     TO,
+    common=False,
     name="postfix-to-quoted",
     begins="to=<",
     holds=('<"', ", status="),
