@@ -9,7 +9,7 @@ import stat
 from datetime import datetime
 
 import pytest
-from conftest import hikeshi
+from command import hikeshi
 
 FATES = ("delivered", "bounced", "deferred", "expired", "held", "unknown")
 

@@ -348,7 +348,10 @@ class MailServer:
 
     def _master_cf(self) -> str:
         services = [
-            *(_service(f"127.0.0.1:{self.ports[name]}", "inet", "smtpd", given) for name, given in self._doors().items()),
+            *(
+                _service(f"127.0.0.1:{self.ports[name]}", "inet", "smtpd", given)
+                for name, given in self._doors().items()
+            ),
             _service("scan", "unix", "smtp", {"smtp_send_xforward_command": "yes"}),
             _service("local", "unix", "local", unprivileged="n"),
             _service("pickup", "unix", "pickup", wakeup="60", limit="1"),
@@ -402,9 +405,7 @@ class MailServer:
             )
         )
         by_smtp = f"submission_host = 127.0.0.1:{self.ports['back']}" if self.redirects_by == "smtp" else ""
-        return _DOVECOT.format(
-            root=self.root, relay=self.ports["relay"], listeners=listeners, redirects=by_smtp
-        )
+        return _DOVECOT.format(root=self.root, relay=self.ports["relay"], listeners=listeners, redirects=by_smtp)
 
 
 _INTERNAL = {

@@ -141,7 +141,8 @@ JOIN hops AS before ON before.hop = fates.hop
 JOIN hops AS after ON after.queue_id = fates.other_id
 WHERE after.hop <> before.hop
     AND (after.orig_id = before.queue_id OR after.message_id = before.message_id)
-    AND after.account IS NULL
+    -- a relay may sign in to the next server; then the account is that of the first
+    AND (after.account IS NULL OR before.account IS NOT NULL)
     AND after.started BETWEEN before.started - INTERVAL 1 MINUTE AND fates.time + INTERVAL 1 MINUTE
 GROUP BY fates.hop, fates.address
 UNION ALL
