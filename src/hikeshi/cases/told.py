@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hikeshi.cases.entries import Finding, Incident, Origin, Reach
 from hikeshi.cases.folder import CaseFolder
-from hikeshi.cases.report import render
+from hikeshi.cases.report import MOST_SIGNINS, render
 from hikeshi.evidence.coverage import Coverage
 from hikeshi.evidence.lake import Lake
 from hikeshi.evidence.seal import Manifest
@@ -306,7 +306,7 @@ def _details(lake: Lake, told: Told, number: int, zone: tzinfo) -> dict[str, Any
     ).fetchall()
     return {
         "series": _series(lake, incident, number, zone),
-        "signins": _signins(lake, incident, zone),
+        **_signins(lake, incident, told.incidents[number - 1][1].client_ips, zone),
         "recipients": [
             {
                 "address": address,
@@ -349,22 +349,30 @@ def _series(lake: Lake, incident: Incident, number: int, zone: tzinfo) -> dict[s
     return {"step_seconds": step, "points": [[_iso(time, zone), ours, owners] for time, ours, owners in rows]}
 
 
-def _signins(lake: Lake, incident: Incident, zone: tzinfo) -> list[dict[str, Any]]:
+def _signins(lake: Lake, incident: Incident, clients: Sequence[str], zone: tzinfo) -> dict[str, Any]:
+    """Give the sign-ins around an incident; of very many an even choice with the first from every place."""
     length = incident.last_message_at - incident.first_message_at
     margin = max(length / 4, timedelta(hours=2))
-    foreign = set(incident.places) if incident.verdict == "takeover" else set()
+    foreign = set(clients) if incident.verdict == "takeover" else set()
+    within = "FROM signins WHERE account = $account AND time BETWEEN $begin AND $until"
+    asked: dict[str, object] = {
+        "account": incident.account,
+        "begin": (incident.first_message_at - margin).replace(tzinfo=None),
+        "until": (incident.last_message_at + margin).replace(tzinfo=None),
+    }
+    total = int(str(lake.one(f"SELECT count(*) {within}", asked)[0]))
     rows = lake.sql.execute(
-        "SELECT time, ip, protocol, outcome FROM signins WHERE account = ? AND time BETWEEN ? AND ? ORDER BY time LIMIT 400",
-        [
-            incident.account,
-            (incident.first_message_at - margin).replace(tzinfo=None),
-            (incident.last_message_at + margin).replace(tzinfo=None),
-        ],
+        f"""SELECT time, ip, protocol, outcome {within}
+        QUALIFY row_number() OVER (PARTITION BY ip, protocol, outcome ORDER BY time) = 1
+            OR row_number() OVER (ORDER BY time, ip) % $step = 0
+        ORDER BY time LIMIT {MOST_SIGNINS}""",
+        {**asked, "step": 1 if total <= MOST_SIGNINS else total // (MOST_SIGNINS * 3 // 4)},
     ).fetchall()
-    return [
+    shown = [
         {"time": _iso(time, zone), "place": ip, "protocol": protocol, "outcome": outcome, "foreign": ip in foreign}
         for time, ip, protocol, outcome in rows
     ]
+    return {"signins": shown, "signins_more": total - len(shown)}
 
 
 def _unknowns(lake: Lake) -> list[dict[str, str]]:
