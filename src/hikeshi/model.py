@@ -104,7 +104,8 @@ class Message:
     `new` of `recipients` were never written to by this account before, `again` of them in the last hour. `place_new`: this account never sent from
     there and never signed in from there more than two days ago; None where its history is too young to say.
     `repeats`: at least two messages of the last day had its size or subject; None where there were not two.
-    `gap`: seconds since the message before at this place, None for the first. `bounces`: how many came back since.
+    `gap`: seconds since the message before at this place, None for the first. `bounces`: how many came back since the
+    account's message before, which had `before` recipients.
     `after_new`, `after_repeat`, `after_hurry`, `after_many`: what the message before at this place did, within an hour
     (a day for content and many); `after_new` and `after_repeat` are None where there was none.
     """
@@ -119,6 +120,7 @@ class Message:
     repeats: bool | None
     gap: float | None
     bounces: int
+    before: int
     after_new: bool | None
     after_repeat: bool | None
     after_hurry: bool
@@ -233,7 +235,10 @@ def _many(message: Message, history: History, organisation: Organisation) -> flo
 
 
 def _bounces(message: Message, organisation: Organisation) -> float:
-    return min(LARGEST / 2, message.bounces * max(0.0, ratio(INTRUDER_BOUNCE, organisation.bounce.mean)))
+    """Weigh what came back against what did not; a large honest mailing has bounces too."""
+    rate, kept = organisation.bounce.mean, max(0, message.before - message.bounces)
+    nats = message.bounces * ratio(INTRUDER_BOUNCE, rate) + kept * ratio(INTRUDER_BOUNCE, rate, happened=False)
+    return min(LARGEST / 2, max(0.0, nats)) if message.bounces else 0.0
 
 
 def step(score: float, llr: float) -> float:

@@ -57,7 +57,19 @@ def test_columns_and_messages_weigh_the_same(scenario, lake_of, tmp_path):
 
 
 def _message(row) -> Message:
-    fields = ("new", "again", "recipients", "place_new", "near", "moving", "roaming", "repeats", "gap", "bounces")
+    fields = (
+        "new",
+        "again",
+        "recipients",
+        "place_new",
+        "near",
+        "moving",
+        "roaming",
+        "repeats",
+        "gap",
+        "bounces",
+        "before",
+    )
     return Message(
         **{name: row[name] for name in fields},
         **{name: row[name] for name in ("after_new", "after_repeat", "after_hurry", "after_many")},

@@ -26,11 +26,12 @@ _EPISODE = np.timedelta64(3, "D")
 #: a place counts as new for this long before the alarm
 _NEW_PLACE = np.timedelta64(14, "D")
 #: unusual, but too small to trouble anybody with: it becomes a finding only when it grows
-_SMALLEST_BULK = (5, 20)
-#: "nothing but this came from there" says something only of many mails
+_SMALLEST_BULK = (10, 50)
+#: so many mails are many: "nothing but this came from there" says something only of many
 _ALONE = 10
-#: evidence of another hand that makes a takeover: odds of twenty to one
-_OTHER_HAND = 3.0
+#: evidence of another hand that makes a takeover: odds of twenty to one; a handful of mails needs up to three nats more,
+#: since coincidences are short
+_OTHER_HAND, _FEW = 3.0, 3.0
 #: sizes of one text differ by names and addresses in it; one percent either way is one content
 _WIDTH = 0.012
 
@@ -148,7 +149,10 @@ def _incident(lake: Lake, sent: Sent, seeds: Mask, alarm: int, h: float, alarmed
     at_foreign = np.isin(sent.place, [place for place, _ in foreign])
     alone = at_foreign.sum() >= _ALONE and bool((seeds if same is None else same)[at_foreign].all())
     hands = hands_of(lake, sent.account, [_place_hand(sent, place) for place in foreign], alone=alone)
-    verdict: Verdict = "takeover" if foreign and sum(hand.nats for hand in hands) >= _OTHER_HAND else "unusual-bulk"
+    needed = _OTHER_HAND + _FEW * max(0.0, 1 - at_foreign.sum() / _ALONE)
+    verdict: Verdict = (
+        "takeover" if at_foreign.sum() > 1 and sum(hand.nats for hand in hands) >= needed else "unusual-bulk"
+    )
     members = _members(sent, seeds, same, foreign if verdict == "takeover" else [])
     if not members.any() or _peak(sent.llr[members]) <= h:
         return None

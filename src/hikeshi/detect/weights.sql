@@ -127,6 +127,7 @@ WITH bounced AS (
         ) AS lately,
         coalesce(repeats.alike, 0) >= 2 AS alike,
         coalesce(returned.bounces, 0) AS bounces,
+        coalesce(lag(sent.recipients) OVER (PARTITION BY sent.account ORDER BY sent.number), 0) AS before,
         epoch(sent.time) - epoch(lag(sent.time) OVER stream) AS gap
     FROM sent
     LEFT JOIN places USING (account, place)
@@ -271,7 +272,8 @@ WITH bounded AS (
             if(after_hurry, greatest({HURRIES_ON}, own_hurry), own_hurry), true)), 0)
             AS pace_weight,
         if(many AND NOT after_many, greatest(0, ratio({INTRUDER_MANY}, own_many, true)), 0) AS many_weight,
-        least({LARGEST} / 2, bounces * greatest(0, ratio({INTRUDER_BOUNCE}, {bounce}, true))) AS bounce_weight
+        if(bounces = 0, 0, least({LARGEST} / 2, greatest(0, bounces * ratio({INTRUDER_BOUNCE}, {bounce}, true)
+            + greatest(0, before - bounces) * ratio({INTRUDER_BOUNCE}, {bounce}, false)))) AS bounce_weight
     FROM bounded
 )
 SELECT account, number, place, own_new_place, place_weight, recipients_weight, return_weight,
