@@ -103,7 +103,8 @@ class Message:
 
     `new` of `recipients` were never written to by this account before, `again` of them in the last hour. `place_new`: this account never sent from
     there and never signed in from there more than two days ago; None where its history is too young to say.
-    `repeats`: at least two messages of the last day had its size or subject; None where there were not two.
+    `repeats`: at least two messages of the last day had its size or subject; None where none had and fewer than two
+    came from this place, so that it could not well be otherwise.
     `gap`: seconds since the message before at this place, None for the first. `bounces`: how many came back since the
     account's message before, which had `before` recipients.
     `after_new`, `after_repeat`, `after_hurry`, `after_many`: what the message before at this place did, within an hour

@@ -91,9 +91,10 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def stop(self) -> None:
         """Answer no more."""
-        self.shutdown()
+        if self._thread.is_alive():
+            self.shutdown()
+            self._thread.join(_PATIENCE)
         self.server_close()
-        self._thread.join(_PATIENCE)
 
 
 class SmtpServer(_Server):
@@ -114,8 +115,7 @@ class SmtpServer(_Server):
 
 
 class Outside(SmtpServer):
-    """Everybody else's mail server. Takes all mail, save for `answers`: an address and what is said to it, and save
-    for everything while there is a `refuse_content`.
+    """Everybody else's mail server: takes all mail, but has `answers` for some addresses and may `refuse_content`.
 
     What it says of a mail that it takes holds no `queued as`: on loopback that is how a local filter is told.
     """

@@ -19,23 +19,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import configuration
 from clients import Imap, Pop3, Receipt, Sender
+from configuration import DAEMONS, PORTS
 from outside import Filter, Outside, Postman
 
 PACKAGES = ("postfix", "dovecot-imapd", "dovecot-lmtpd", "dovecot-pop3d", "dovecot-sieve", "dovecot-submissiond")
-DOMAIN = "example.test"
-#: a domain of ours whose lists local(8) expands, which makes new messages of them
-LISTS = "lists.example.test"
-#: what the host listens on. All of the second row take mail of those who have signed in: with no content filter, with one
-#: behind the queue, with one behind the queue and lists expanded after it, with one before the queue. The third row is
-#: where a filter hands mail back, and where Dovecot hands on what its own submission service took.
-PORTS = (
-    "smtp", "imap", "pop3", "dovecot_submission",
-    "submission", "filtered", "filtered_first", "proxied",
-    "back", "back_last", "relay",
-)  # fmt: skip
-
-_DAEMONS = Path("/usr/lib/postfix/sbin")
 _NEEDED = {
     "/usr/sbin/postconf": "postfix",
     "/usr/sbin/dovecot": "dovecot-core",
@@ -124,7 +113,7 @@ class MailServer:
         """Start Dovecot and Postfix, with what the queue and the mailboxes hold."""
         starts = _count(self.mail_log, _STARTED)
         self._run("dovecot", "/usr/sbin/dovecot", "-F", "-c", str(self.etc / "dovecot.conf"))
-        self._run("postfix", str(_DAEMONS / "master"), "-c", str(self.etc))
+        self._run("postfix", str(DAEMONS / "master"), "-c", str(self.etc))
         self._wait_for("Dovecot", (self.run / "auth").exists)
         self._wait_for("Postfix", lambda: _count(self.mail_log, _STARTED) > starts)
 
@@ -277,7 +266,7 @@ class MailServer:
         self.command("postlog", "-t", "mark", mark)
         until(lambda: mark in self.mail_log.read_text(), "postlogd writes")
 
-    # Configuration
+    # Folders
 
     def _home(self, account: str) -> Path:
         return self.root / "homes" / account
@@ -293,207 +282,12 @@ class MailServer:
         _owned(self.queue / "public", 0o2710, "postfix", "postdrop")
         for account in self.accounts:
             _owned(self._home(account), 0o700, "nobody", "nogroup")
-        self._lend_sendmail()
-        write = {
-            "main.cf": self._main_cf(),
-            "master.cf": self._master_cf(),
-            "dovecot.conf": self._dovecot_conf(),
-            "mailboxes": "".join(f"{account} here\n" for account in self.accounts),
-            "forwards": "".join(f"{name} {to}\n" for name, to in self.forwards.items()),
-            "lists": "".join(f"{name} {to}\n" for name, to in self.lists.items()),
-            "header_checks": self.header_checks,
-            "passwords": "".join(f"{account}:{{PLAIN}}{secret}\n" for account, secret in self.accounts.items()),
-        }
-        for name, content in write.items():
+        for name, content in configuration.files(self).items():
             (self.etc / name).write_text(content)
             _aged(self.etc / name)
-
-    def _lend_sendmail(self) -> None:
-        """Give Dovecot a sendmail that lets us call the real one: Postfix takes our configuration from root alone."""
         wrapper = self.root / "sendmail"
-        wrapper.write_text(_SENDMAIL.format(port=self._postman.port))
+        wrapper.write_text(configuration.sendmail(self._postman.port))
         wrapper.chmod(0o755)
-
-    def _main_cf(self) -> str:
-        settings = {
-            "compatibility_level": "3.6",
-            "queue_directory": self.queue,
-            "data_directory": self.root / "data",
-            "daemon_directory": _DAEMONS,
-            "maillog_file": self.mail_log,
-            "maillog_file_prefixes": self.root,
-            "myhostname": f"mx.{DOMAIN}",
-            "mydestination": LISTS,
-            "mynetworks": "",
-            "inet_interfaces": "127.0.0.1",
-            "inet_protocols": "ipv4",
-            "smtpd_peername_lookup": "no",
-            "smtp_host_lookup": "native",
-            "disable_dns_lookups": "yes",
-            "relayhost": f"[127.0.0.1]:{self.outside.port}",
-            "recipient_delimiter": "+",
-            "alias_maps": f"texthash:{self.etc}/lists",
-            "virtual_mailbox_domains": DOMAIN,
-            "virtual_mailbox_maps": f"texthash:{self.etc}/mailboxes",
-            "virtual_alias_maps": f"texthash:{self.etc}/forwards",
-            "virtual_transport": f"lmtp:unix:{self.run}/lmtp",
-            "header_checks": f"regexp:{self.etc}/header_checks",
-            "smtpd_sasl_type": "dovecot",
-            "smtpd_sasl_path": self.run / "auth",
-            "smtpd_error_sleep_time": "0",
-            "in_flow_delay": "0",
-            **self.main,
-        }
-        return "".join(f"{name} = {value}\n" for name, value in settings.items())
-
-    def _master_cf(self) -> str:
-        services = [
-            *(
-                _service(f"127.0.0.1:{self.ports[name]}", "inet", "smtpd", given)
-                for name, given in self._doors().items()
-            ),
-            _service("scan", "unix", "smtp", {"smtp_send_xforward_command": "yes"}),
-            _service("local", "unix", "local", unprivileged="n"),
-            _service("pickup", "unix", "pickup", wakeup="60", limit="1"),
-            _service("qmgr", "unix", "qmgr", wakeup="300", limit="1"),
-            _service("postlog", "unix-dgram", "postlogd", limit="1"),
-            _service("anvil", "unix", "anvil", limit="1"),
-            _service("scache", "unix", "scache", limit="1"),
-            *(_service(name, "unix", command, limit="0") for name, command in _INTERNAL.items()),
-        ]
-        return "".join(services)
-
-    def _doors(self) -> dict[str, dict[str, str]]:
-        """Give what is set for every port of Postfix."""
-        submission = {
-            "syslog_name": "postfix/submission",
-            "smtpd_sasl_auth_enable": "yes",
-            "smtpd_recipient_restrictions": "",
-            "smtpd_relay_restrictions": "permit_sasl_authenticated,reject",
-            **self.submission,
-        }
-        back = {
-            "mynetworks": "127.0.0.0/8",
-            "smtpd_authorized_xforward_hosts": "127.0.0.0/8",
-            "smtpd_recipient_restrictions": "permit_mynetworks,reject",
-        }
-        checked = "no_header_body_checks,no_unknown_recipient_checks,no_milters"
-        scan = {"content_filter": f"scan:[127.0.0.1]:{self.filter.port}"}
-        return {
-            "smtp": {},
-            "submission": submission,
-            "filtered": submission | scan,
-            "filtered_first": submission | scan | {"receive_override_options": "no_address_mappings"},
-            "proxied": submission | {"smtpd_proxy_filter": f"127.0.0.1:{self.filter.port}"},
-            "back": back | {"receive_override_options": f"{checked},no_address_mappings"},
-            "back_last": back | {"receive_override_options": checked},
-            # Dovecot says by XCLIENT who has signed in with it, and from where.
-            "relay": {
-                "smtpd_sasl_auth_enable": "yes",
-                "smtpd_authorized_xclient_hosts": "127.0.0.1",
-                "smtpd_recipient_restrictions": "permit_sasl_authenticated,reject",
-            },
-        }
-
-    def _dovecot_conf(self) -> str:
-        listeners = "\n".join(
-            f"service {name} {{\n  inet_listener {inet} {{\n    port = {self.ports[port]}\n  }}\n}}"
-            for name, inet, port in (
-                ("imap-login", "imap", "imap"),
-                ("pop3-login", "pop3", "pop3"),
-                ("submission-login", "submission", "dovecot_submission"),
-            )
-        )
-        by_smtp = f"submission_host = 127.0.0.1:{self.ports['back']}" if self.redirects_by == "smtp" else ""
-        return _DOVECOT.format(root=self.root, relay=self.ports["relay"], listeners=listeners, redirects=by_smtp)
-
-
-_INTERNAL = {
-    "cleanup": "cleanup",
-    "rewrite": "trivial-rewrite",
-    "bounce": "bounce",
-    "defer": "bounce",
-    "trace": "bounce",
-    "proxymap": "proxymap",
-    "smtp": "smtp",
-    "lmtp": "lmtp",
-    "showq": "showq",
-    "error": "error",
-    "retry": "error",
-    "discard": "discard",
-}
-
-_SENDMAIL = """#!/bin/bash
-exec 3<>/dev/tcp/127.0.0.1/{port}
-{{ echo "$*"; sed 's/^\\./../'; echo .; }} >&3
-read -r code <&3
-exit "$code"
-"""
-
-_DOVECOT = """
-protocols = imap pop3 lmtp submission
-listen = 127.0.0.1
-base_dir = {root}/dovecot/run
-state_dir = {root}/dovecot/state
-log_path = {root}/log/dovecot.log
-import_environment = TZ
-ssl = no
-disable_plaintext_auth = no
-auth_mechanisms = plain login
-# Penalties for wrong passwords would only make the tests slow.
-auth_failure_delay = 0
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-passdb {{
-  driver = passwd-file
-  args = {root}/etc/passwords
-}}
-userdb {{
-  driver = static
-  args = uid=nobody gid=nogroup home={root}/homes/%u
-}}
-mail_location = maildir:~/Maildir
-first_valid_uid = 1
-service auth {{
-  unix_listener {root}/dovecot/auth {{
-    mode = 0600
-    user = postfix
-  }}
-}}
-service lmtp {{
-  unix_listener {root}/dovecot/lmtp {{
-    mode = 0600
-    user = postfix
-  }}
-}}
-{listeners}
-submission_relay_host = 127.0.0.1
-submission_relay_port = {relay}
-submission_relay_trusted = yes
-recipient_delimiter = +
-sendmail_path = {root}/sendmail
-{redirects}
-protocol lmtp {{
-  mail_plugins = sieve
-  postmaster_address = postmaster@example.test
-}}
-plugin {{
-  sieve = file:~/sieve;active=~/.dovecot.sieve
-}}
-"""
-
-
-def _service(
-    name: str, kind: str, command: str, options: Mapping[str, str] | None = None, *,
-    unprivileged: str = "-", wakeup: str = "-", limit: str = "-",
-) -> str:  # fmt: skip
-    """Give the lines of one service in master.cf; nothing is chrooted."""
-    private = "n" if kind == "inet" or name in ("pickup", "cleanup", "qmgr", "showq", "postlog") else "-"
-    given = "".join(f"\n  -o {{ {option} = {value} }}" for option, value in (options or {}).items())
-    return f"{name} {kind} {private} {unprivileged} n {wakeup} {limit} {command}{given}\n"
 
 
 def _aged(path: Path) -> None:

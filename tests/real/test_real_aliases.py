@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists and forwards: one mail, and the addresses that it really went to."""
 
-from conftest import ALICE, BOB, CAROL, DAVE, letter
-from servers import DOMAIN, LISTS
+from configuration import DOMAIN, LISTS
+from scenes import ALICE, BOB, CAROL, DAVE, letter
 
 TEAM = f"team@{DOMAIN}"
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import ALICE, BOB, ZONE, last_stamp, letter, running, shifted
+from scenes import ALICE, BOB, ZONE, last_stamp, letter, running, shifted
 
 from hikeshi.evidence import seal
 from hikeshi.evidence.collect import Reading, collect

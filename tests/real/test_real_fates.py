@@ -2,7 +2,7 @@
 """What became of every address: delivered, bounced, deferred, expired, and the notices that go back."""
 
 import pytest
-from conftest import ALICE, BOB, letter, named
+from scenes import ALICE, BOB, letter, named
 
 GONE, BUSY, FRIEND = "gone@partner.example", "busy@partner.example", "friend@partner.example"
 NO_SUCH_USER = "550 5.1.1 <gone@partner.example>: Recipient address rejected: No such user (in partner.example), sorry"

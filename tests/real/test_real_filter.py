@@ -2,8 +2,8 @@
 """A content filter: what goes through the queue twice is one mail, and what came of it is told by the second time."""
 
 import pytest
-from conftest import ALICE, BOB, CAROL, DAVE, letter
-from servers import DOMAIN, LISTS
+from configuration import DOMAIN, LISTS
+from scenes import ALICE, BOB, CAROL, DAVE, letter
 
 TEAM = f"team@{DOMAIN}"
 FRIEND, GONE = "friend@partner.example", "gone@partner.example"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mail that is held: neither lost nor sent, until somebody releases it."""
 
-from conftest import ALICE, BOB, EVE, letter
+from scenes import ALICE, BOB, EVE, letter
 
 BUSY, FRIEND = "busy@partner.example", "friend@partner.example"
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from conftest import ALICE, BOB, CAROL, ZONE, last_stamp, letter, shifted
-from servers import DOMAIN
+from configuration import DOMAIN
+from scenes import ALICE, BOB, CAROL, ZONE, last_stamp, letter, shifted
 
 HOME, INTRUDER = "127.0.0.5", "127.0.0.66"
 GONE = {f"gone{number}@firm{number}.example" for number in range(4)}

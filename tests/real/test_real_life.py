@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from clients import Imap
-from conftest import ACCOUNTS, ALICE, BOB, CAROL, ZONE, letter, running
+from scenes import ACCOUNTS, ALICE, BOB, CAROL, ZONE, letter, running
 
 BUSY, FRIEND = "busy@partner.example", "friend@partner.example"
 

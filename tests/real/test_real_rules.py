@@ -2,7 +2,7 @@
 """Rules at work in a mailbox: what Sieve sent on, threw away and filed."""
 
 import pytest
-from conftest import ALICE, BOB, letter, named, running
+from scenes import ALICE, BOB, letter, named, running
 
 FRIEND, DROP = "friend@partner.example", "drop@evil.example"
 

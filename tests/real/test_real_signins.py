@@ -7,8 +7,8 @@ import smtplib
 
 import pytest
 from clients import Imap, Pop3, Sender
-from conftest import ACCOUNTS, ALICE, BOB, CAROL, letter
-from servers import DOMAIN
+from configuration import DOMAIN
+from scenes import ACCOUNTS, ALICE, BOB, CAROL, letter
 
 FRIEND = "friend@partner.example"
 TOLD = ("account", "ip", "protocol", "outcome", "tries")

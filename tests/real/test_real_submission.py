@@ -3,8 +3,8 @@
 
 import pytest
 from clients import Sender
-from conftest import ALICE, BOB, CAROL, letter, named
-from servers import DOMAIN
+from configuration import DOMAIN
+from scenes import ALICE, BOB, CAROL, letter, named
 
 
 def test_a_mail_is_read_with_all_that_the_server_knows_of_it(scene):

@@ -123,7 +123,8 @@ WITH bounced AS (
         coalesce(moves.time > sent.time - INTERVAL 3 DAY, false) AS moving,
         coalesce(roams.time > sent.time - INTERVAL 3 DAY, false) AS roaming,
         count(*) OVER (
-            PARTITION BY sent.account ORDER BY sent.moment RANGE BETWEEN 86400000000000 PRECEDING AND 1 PRECEDING
+            PARTITION BY sent.account, sent.place ORDER BY sent.moment
+            RANGE BETWEEN 86400000000000 PRECEDING AND 1 PRECEDING
         ) AS lately,
         coalesce(repeats.alike, 0) >= 2 AS alike,
         coalesce(returned.bounces, 0) AS bounces,
@@ -140,7 +141,7 @@ WITH bounced AS (
     WINDOW stream AS (PARTITION BY sent.account, sent.place ORDER BY sent.number)
 ), told AS (
     SELECT *,
-        if(lately >= 2, alike, NULL) AS repeats,
+        CASE WHEN alike THEN true WHEN lately >= 2 THEN false END AS repeats,
         coalesce(gap < {HURRY}, false) AS hurried,
         recipients >= {MANY} AS many,
         2 * new > recipients AS mostly_new
