@@ -239,6 +239,8 @@ def _foreign_places(
     A place that other people of the organisation use quietly is theirs. Gives each place with its first message.
     """
     begin = sent.time[seeds][0]
+    if _habitual(sent, same, begin):
+        return []
     found = []
     for place in dict.fromkeys(sent.place[seeds].tolist()):
         here = np.flatnonzero(sent.place == place)
@@ -249,7 +251,21 @@ def _foreign_places(
         if not in_run or len(here) - in_run >= max(3, 0.2 * in_run) or _others(lake, place, sent.account, alarmed) >= 3:
             continue
         found.append((str(place), first))
-    return found
+    # A run that mostly came from the owner's places is the owner's, wherever the rest of it was sent from.
+    core = seeds & same if same is not None else seeds
+    from_found = np.isin(sent.place, [place for place, _ in found]) & core
+    return found if 2 * from_found.sum() >= core.sum() else []
+
+
+def _habitual(sent: Sent, same: Mask | None, begin: np.datetime64) -> bool:
+    """Say whether this content is what the account writes anyway: a fifth of its mails of the two weeks before.
+
+    Who writes forty offers a day writes them on the move too. Chance puts a few of a hundred mails into one band of size.
+    """
+    if same is None:
+        return False
+    before = (sent.time < begin) & (sent.time >= begin - _NEW_PLACE)
+    return bool(before.sum() >= 10 and same[before].mean() >= 0.2)
 
 
 def _others(lake: Lake, place: str, account: str, alarmed: Sequence[str]) -> int:
