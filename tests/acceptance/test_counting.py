@@ -92,6 +92,13 @@ def later(**after):
     return START + timedelta(days=11, hours=9) + timedelta(**after)
 
 
+def burst(log, mails, *, minutes=0, tag=SUBMISSION, **more):
+    """Send the lure from a strange place to strangers, three a minute."""
+    for turn in range(mails):
+        to = [f"r{turn}@two.example"]
+        log.mail(later(minutes=minutes, seconds=20 * turn), VICTIM, STRANGE, to, tag=tag, size=14_000, **more)
+
+
 def test_the_office_alone_is_calm(office, tmp_path):
     """What the other tests add is what alarms."""
     document = asked(office, tmp_path)
@@ -102,64 +109,65 @@ def test_the_office_alone_is_calm(office, tmp_path):
 def test_one_message_with_fifteen_hundred_recipients(office, tmp_path):
     """T3: one message, 1,500 addresses, every one of them in the case; nothing stops at a thousand."""
     to = [f"r{number}@d{number % 211}.example" for number in range(1500)]
-    office.mail(later(), VICTIM, STRANGE, to)
+    burst(office, 14)
+    office.mail(later(minutes=9), VICTIM, STRANGE, to, size=14_000)
     (incident,) = asked(office, tmp_path)["incidents"]
     assert (incident["account"], incident["verdict"]) == (VICTIM, "takeover")
-    assert (incident["messages"], incident["addresses"], incident["domains"]) == (1, 1500, 211)
-    assert incident["messages_before_alarm"] == 1
-    assert (incident["delivered"], sum(incident[fate] for fate in FATES)) == (1500, 1500)
-    assert sorted(row["address"] for row in recipients(tmp_path)) == sorted(to)
+    assert (incident["messages"], incident["addresses"], incident["domains"]) == (15, 1514, 212)
+    assert (incident["delivered"], sum(incident[fate] for fate in FATES)) == (1514, 1514)
+    rows = recipients(tmp_path)
+    assert sorted(row["address"] for row in rows if "@two." not in row["address"]) == sorted(to)
+    assert len(rows) == 1514
 
 
 def test_recipients_that_the_log_does_not_show_are_a_bound(office, tmp_path):
     """Where the queue manager counted more than the log shows, the count is at least and at most."""
-    office.mail(later(minutes=-50), VICTIM, STRANGE, [f"r{number}@d{number % 40}.example" for number in range(300)])
-    gone = {index for index, (_, _, text) in enumerate(office.lines) if "to=<r7@" in text or "to=<r8@" in text}
-    office.lines = [line for index, line in enumerate(office.lines) if index not in gone]
-    office.mail(later(minutes=50), f"p05@{OURS}", "192.0.2.15", ["c1@firm5.example"])
+    burst(office, 30, minutes=-60)
+    office.lines = [line for line in office.lines if "to=<r7@" not in line[2] and "to=<r8@" not in line[2]]
+    office.mail(later(), f"p05@{OURS}", "192.0.2.15", ["c1@firm5.example"])
     (incident,) = asked(office, tmp_path)["incidents"]
-    assert incident["addresses"] == 298
+    assert (incident["messages"], incident["addresses"]) == (30, 28)
     at_least, at_most, why = incident["bounds"]["addresses"]
-    assert (at_least, at_most) == (298, 300)
+    assert (at_least, at_most) == (28, 30)
     assert why.startswith("2 recipients")
 
 
 def test_a_plus_address_is_an_address_of_its_own_and_the_same_person(office, tmp_path):
     """T14: tags and spellings of a domain; messages and recipients are never one number for the other."""
-    for turn in range(40):
-        to = ["kai@one.example", "kai+news@one.example", "kai+shop@ONE.example", f"r{turn}@two.example"]
-        office.mail(later(seconds=20 * turn), VICTIM, STRANGE, to, size=14_000)
+    burst(office, 30)
+    office.mail(later(minutes=11), VICTIM, STRANGE, ["kai@one.example", "kai+news@one.example"], size=14_000)
+    office.mail(later(minutes=12), VICTIM, STRANGE, ["kai+shop@ONE.example", "kai+news@One.example"], size=14_000)
     (incident,) = asked(office, tmp_path)["incidents"]
-    assert incident["messages"] == 40
-    assert incident["addresses"] == 43
-    assert incident["people"] == 41
-    assert incident["domains"] == 2
-    rows = {row["address"]: row for row in recipients(tmp_path)}
-    assert len(rows) == 43
-    assert rows["kai+shop@one.example"]["messages"] == "40"
-    assert rows["r7@two.example"]["messages"] == "1"
+    assert (incident["messages"], incident["addresses"]) == (32, 33)
+    assert (incident["people"], incident["domains"]) == (31, 2)
+    rows = {row["address"]: row for row in recipients(tmp_path) if row["domain"] == "one.example"}
+    assert {address: row["messages"] for address, row in rows.items()} == {
+        "kai@one.example": "1",
+        "kai+news@one.example": "2",
+        "kai+shop@one.example": "1",
+    }
 
 
 def test_the_local_part_keeps_its_case(office, tmp_path):
     """Only the domain is lower-cased: two spellings of a local part are two addresses and one person."""
-    for turn in range(40):
-        office.mail(
-            later(seconds=20 * turn), VICTIM, STRANGE, ["Kai@one.example", "kai@One.Example", f"r{turn}@b.example"]
-        )
+    burst(office, 30)
+    office.mail(later(minutes=11), VICTIM, STRANGE, ["Kai@one.example"], size=14_000)
+    office.mail(later(minutes=12), VICTIM, STRANGE, ["kai@One.Example"], size=14_000)
     (incident,) = asked(office, tmp_path)["incidents"]
-    assert (incident["messages"], incident["addresses"], incident["people"]) == (40, 42, 41)
+    assert (incident["messages"], incident["addresses"], incident["people"]) == (32, 32, 31)
 
 
 def test_whoever_got_one_copy_is_reached(office, tmp_path):
-    """An address that bounced once and was delivered once is one delivered address."""
-    for turn in range(60):
-        fate, dsn = [("bounced", "5.1.1"), ("deferred", "4.4.1"), ("sent", "2.0.0")][turn % 3]
-        office.mail(later(seconds=20 * turn), VICTIM, STRANGE, [f"r{turn // 2}@one.example"], fate=fate, dsn=dsn)
+    """An address that bounced once and was delivered once is one delivered address, and the best fate is told."""
+    burst(office, 30, fate="bounced", dsn="5.1.1")
+    for turn in range(10):
+        fate, dsn = ("sent", "2.0.0") if turn < 6 else ("deferred", "4.4.1")
+        time = later(minutes=20, seconds=20 * turn)
+        office.mail(time, VICTIM, STRANGE, [f"r{turn}@two.example"], fate=fate, dsn=dsn, size=14_000)
     (incident,) = asked(office, tmp_path)["incidents"]
-    # Pairs of fates come round in threes: bounced and deferred, sent and bounced, deferred and sent.
-    assert (incident["messages"], incident["addresses"]) == (60, 30)
-    assert (incident["delivered"], incident["deferred"], incident["bounced"]) == (20, 10, 0)
-    assert {row["messages"] for row in recipients(tmp_path)} == {"2"}
+    assert (incident["messages"], incident["addresses"]) == (40, 30)
+    assert {fate: incident[fate] for fate in FATES if incident[fate]} == {"delivered": 6, "deferred": 4, "bounced": 20}
+    assert sorted(row["messages"] for row in recipients(tmp_path)) == ["1"] * 20 + ["2"] * 10
 
 
 def digest(log, days, *, readers=20, first_day=0, batches=1):
@@ -192,13 +200,12 @@ def test_a_digest_that_turns_to_strangers_alarms(tmp_path):
 
 @pytest.mark.parametrize(
     "tag",
-    ["postfix/submission/smtpd", "postfix/submissions/smtpd", "postfix/smtps/smtpd", "postfix-out/submission/smtpd"],
+    ["postfix/submission/smtpd", "postfix/smtps/smtpd", "postfix-out/submission/smtpd"],
 )
 def test_names_of_submission_services(tag, tmp_path):
     """T16: a service named in master.cf stands between postfix and smtpd; instances have names of their own."""
     log = Log().office(12, tag=tag)
-    for turn in range(30):
-        log.mail(later(seconds=20 * turn), VICTIM, STRANGE, [f"r{turn}@two.example"], tag=tag, size=14_000)
+    burst(log, 30, tag=tag)
     if tag.startswith("postfix-out"):
         log.lines = [(time, turn, text.replace(" postfix/", " postfix-out/")) for time, turn, text in log.lines]
     document = asked(log, tmp_path)
@@ -208,11 +215,10 @@ def test_names_of_submission_services(tag, tmp_path):
     assert (one["set_aside"], one["taken"], one["source"]) == (0, one["records"], "postfix")
 
 
-@pytest.mark.parametrize("prefix", ["iso", "rfc5424", "journal", "pri"])
+@pytest.mark.parametrize("prefix", ["iso", "rfc5424", "pri"])
 def test_prefixes_of_lines(prefix, office, tmp_path):
     """T16: whatever syslog puts before the program, the numbers are the same."""
-    for turn in range(30):
-        office.mail(later(seconds=20 * turn), VICTIM, STRANGE, [f"r{turn}@two.example"], size=14_000)
+    burst(office, 30)
 
     def dressed(time, text):
         tag, _, rest = text[len("Mar  2 08:00:00 mail ") :].partition(": ")
@@ -220,7 +226,6 @@ def test_prefixes_of_lines(prefix, office, tmp_path):
         return {
             "iso": f"{time.isoformat()}.000000+00:00 mail {tag}: {rest}",
             "rfc5424": f"<22>1 {time.isoformat()}.000000Z mail {program} {pid} - - {rest}",
-            "journal": f"{time:%b %d %H:%M:%S} mail {tag}: {rest}",
             "pri": f"<22>{text}",
         }[prefix]
 
@@ -235,11 +240,11 @@ def test_prefixes_of_lines(prefix, office, tmp_path):
 
 def test_the_command_says_the_same(office, tmp_path):
     """What the playbook answers is what the command prints and writes."""
-    office.mail(later(), VICTIM, STRANGE, [f"r{number}@d{number % 211}.example" for number in range(1500)])
+    burst(office, 30)
     path = office.write(tmp_path / "mail.log")
     run = hikeshi("investigate", path, "--case", tmp_path / "case", "--tz", "UTC", "--year", "2026", "--json")
     assert run.code == 0, run.err
     document = json.loads(run.out)
     assert document == json.loads((tmp_path / "case" / "incident.json").read_text("utf-8"))
-    assert (document["incidents"][0]["messages"], document["incidents"][0]["addresses"]) == (1, 1500)
+    assert (document["incidents"][0]["messages"], document["incidents"][0]["addresses"]) == (30, 30)
     assert {row["incident"] for row in recipients(tmp_path)} == {"1"}

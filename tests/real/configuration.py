@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 DOMAIN = "example.test"
 #: a domain of ours whose lists local(8) expands, which makes new messages of them
 LISTS = "lists.example.test"
-#: what the host listens on. All of the second row take mail of those who have signed in: with no content filter, with one
-#: behind the queue, with one behind the queue and lists expanded after it, with one before the queue. The third row is
-#: where a filter hands mail back, and where Dovecot hands on what its own submission service took.
+#: what the host listens on. All of the second row take mail of those who have signed in: with no content filter, with
+#: one behind the queue, with one behind the queue and lists expanded after it, with one before the queue. The third row
+#: is where a filter hands mail back, and where Dovecot hands on what its own submission service took.
 PORTS = (
     "smtp", "imap", "pop3", "dovecot_submission",
     "submission", "filtered", "filtered_first", "proxied",

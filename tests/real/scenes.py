@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The company of these tests, and a `Scene`: what a test does on a host, and the `Evidence` that hikeshi reads of it."""
+"""The company of these tests, a `Scene`: what a test does on a host, and the `Evidence` that hikeshi reads of it."""
 
 import re
 import tempfile

@@ -62,8 +62,8 @@ def until(met: Callable[[], bool], what: str, patience: float = _PATIENCE) -> No
 class MailServer:
     """A mail host with `accounts` (address → password), logging to `mail_log` and `dovecot_log` in `zone`.
 
-    `main` are settings of main.cf and `submission` of the submission port, for variants: a milter, long queue ids, other
-    restrictions. `forwards` are virtual aliases, `lists` the members of lists at LISTS that local(8) expands. Sieve's
+    `main` are settings of main.cf and `submission` of the submission ports, for variants: a milter, long queue ids,
+    other restrictions. `forwards` are virtual aliases, `lists` the members of lists at LISTS that local(8) expands. Sieve's
     redirects leave by "sendmail" or by "smtp".
     """
 
@@ -260,7 +260,7 @@ class MailServer:
         return (_unfinished(self.mail_log.read_text()) - queued.keys()) | _signed_in(self.dovecot_log.read_text())
 
     def _write_out(self) -> None:
-        """Wait for what has been logged so far to stand in the file: postlogd takes lines in the order of their coming."""
+        """Wait for what has been logged so far to stand in the file: postlogd writes in the order of coming."""
         self._marks += 1
         mark = f"end of the lines before mark {self._marks};"
         self.command("postlog", "-t", "mark", mark)

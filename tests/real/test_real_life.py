@@ -53,7 +53,7 @@ def test_nothing_of_a_host_is_left_when_it_has_stopped():
 
 
 def _processes_in(root):
-    """Find processes that work in the folder or were started with it: Postfix works in its queue, Dovecot in its folder."""
+    """Find processes that work in the folder or were started with it, as those of Postfix and Dovecot do."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

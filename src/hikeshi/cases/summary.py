@@ -22,9 +22,13 @@ def _calm(document: dict[str, Any]) -> str:
     norm = document["norm"]
     records = sum(one["records"] for one in document["inputs"])
     return (
-        f"no incident: {norm['mails']:,} mails of {norm['accounts']:,} accounts in {norm['days']:.0f} days "
+        f"no incident: {norm['mails']:,} mails of {norm['accounts']:,} accounts in {_span(norm['days'])} "
         f"({records:,} records) stayed below the threshold of {norm['threshold']} nats"
     )
+
+
+def _span(days: float) -> str:
+    return f"{days:.0f} days" if days >= 2 else f"{days * 24:.0f} hours"
 
 
 def _incident(one: dict[str, Any]) -> list[str]:

@@ -6,8 +6,6 @@ Spearman's rank correlation (C. Spearman, 1904) between the order of sending and
 addresses, chance alone stays within 1.96 / sqrt(n - 1) nineteen times in twenty.
 """
 
-import csv
-import io
 import math
 import re
 from collections.abc import Sequence
@@ -19,7 +17,8 @@ from hikeshi.basics.errors import UsageError
 from hikeshi.cases.entries import Origin
 from hikeshi.evidence.lake import Lake
 
-_ADDRESS = re.compile(r"[^\s<>,;:\"'()\[\]]+@[^\s<>,;:\"'()\[\]]+\.[^\s<>,;:\"'()\[\]]+")
+_APART = re.compile(r"[\s<>,;:\"()\[\]]+")
+_ADDRESS = re.compile(r"[^@]+@[^@]+\.[^@]+")
 _ENCODINGS = ("utf-8-sig", "cp932", "latin-1")
 
 
@@ -34,10 +33,8 @@ def read_directory(path: Path) -> list[str]:
         raw = path.read_bytes()
     except OSError as error:
         raise UsageError(f"--directory {path}: {error.strerror}; give a CSV file with a column of addresses") from error
-    found: dict[str, None] = {}
-    for row in csv.reader(io.StringIO(_decoded(raw))):
-        for cell in row:
-            found.update(dict.fromkeys(address.lower() for address in _ADDRESS.findall(cell)))
+    words = (word.strip("'.").lower() for word in _APART.split(_decoded(raw)))
+    found = dict.fromkeys(word for word in words if _ADDRESS.fullmatch(word))
     if not found:
         raise UsageError(f"--directory {path}: no mail address in it; give a CSV file with a column of addresses")
     return list(found)
