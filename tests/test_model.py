@@ -137,6 +137,7 @@ ORDINARY = Message(
     repeats=False,
     gap=None,
     bounces=0,
+    before=0,
     after_new=None,
     after_repeat=None,
     after_hurry=False,
@@ -175,7 +176,7 @@ def test_an_ordinary_mail_speaks_for_the_owner():
         ("same content", {"repeats": True}),
         ("pace", {"gap": 2.0}),
         ("many recipients", {"recipients": 50}),
-        ("bounces", {"bounces": 2}),
+        ("bounces", {"bounces": 2, "before": 2}),
     ],
 )
 def test_each_sign_speaks_for_an_intruder(name, changes):
@@ -215,7 +216,7 @@ def test_a_mail_to_nobody_says_nothing_about_recipients():
 def test_no_weight_is_without_bound(recipients, bounces, data):
     """However large a mail, its weights stay finite and within what one feature may say of so many choices."""
     new = data.draw(st.integers(0, recipients))
-    told = weighed(recipients=recipients, new=new, bounces=bounces, after_new=data.draw(st.booleans()))
+    told = weighed(recipients=recipients, new=new, bounces=bounces, before=bounces, after_new=data.draw(st.booleans()))
     limit = model.LARGEST * (1 + math.log(recipients))
     assert all(math.isfinite(nats) and abs(nats) <= limit + 1e-9 for nats in told.values())
 
@@ -226,3 +227,9 @@ def test_more_strangers_weigh_more(recipients, new):
     fewer = min(new, recipients - 1)
     low = weighed(recipients=recipients, new=fewer)["new recipients"]
     assert weighed(recipients=recipients, new=fewer + 1)["new recipients"] >= low - 1e-9
+
+
+def test_a_large_mailing_may_bounce_a_little():
+    """What came back is weighed against what did not, and never speaks for the owner."""
+    assert weighed(bounces=2, before=2)["bounces"] > weighed(bounces=2, before=60)["bounces"] >= 0
+    assert weighed(bounces=0, before=60)["bounces"] == 0
