@@ -27,6 +27,8 @@ _EPISODE = np.timedelta64(3, "D")
 _NEW_PLACE = np.timedelta64(14, "D")
 #: unusual, but too small to trouble anybody with: it becomes a finding only when it grows
 _SMALLEST_BULK = (10, 50)
+#: two hundred recipients at once weigh like one more mail
+_RECIPIENTS_OF_A_MAIL = 200
 #: so many mails are many: "nothing but this came from there" says something only of many
 _ALONE = 10
 #: evidence of another hand that makes a takeover: odds of twenty to one; a handful of mails needs up to three nats more,
@@ -153,7 +155,7 @@ def _incident(lake: Lake, sent: Sent, seeds: Mask, alarm: int, h: float, alarmed
     verdict: Verdict = (
         "takeover" if at_foreign.sum() > 1 and sum(hand.nats for hand in hands) >= needed else "unusual-bulk"
     )
-    members = _members(sent, seeds, same, foreign if verdict == "takeover" else [])
+    members = _members(sent, seeds, same, foreign if verdict == "takeover" else [], h)
     if not members.any() or _peak(sent.llr[members]) <= h:
         return None
     if verdict == "unusual-bulk" and (_small(sent, members) or (sent.log_days[alarm] < 3 and _scheduled(sent, same))):
@@ -282,7 +284,7 @@ def _place_hand(sent: Sent, found: tuple[str, int]) -> tuple[str, float]:
     return place, model.ratio(model.INTRUDER_NEW_PLACE, float(sent.own_new_place[first]))
 
 
-def _members(sent: Sent, seeds: Mask, same: Mask | None, foreign: list[tuple[str, int]]) -> Mask:
+def _members(sent: Sent, seeds: Mask, same: Mask | None, foreign: list[tuple[str, int]], h: float) -> Mask:
     """Mark the incident's messages.
 
     With places of another hand: all that came from there, and the same content from places that are new as well.
@@ -292,7 +294,9 @@ def _members(sent: Sent, seeds: Mask, same: Mask | None, foreign: list[tuple[str
         places = {place for place, _ in foreign}
         return np.isin(sent.place, list(places))
     if same is None:
-        return seeds
+        # What alarmed by itself at its place is it, not what the owner happened to send elsewhere just before.
+        loud = np.isin(sent.place, sent.place[seeds & (sent.stream_score > h)])
+        return seeds & loud if (seeds & loud).any() else seeds
     return same & _around(sent, seeds & same)
 
 

@@ -365,6 +365,6 @@ def _outsiders(world: Traffic, count: int) -> list[str]:
 
 def _workday(world: Traffic, day: int) -> int:
     """Find this day, or the next on which people work."""
-    while world.days.free(day) and day < len(world.days) - 1:
+    while day < len(world.days) - 1 and world.days.free(day):
         day += 1
     return day

@@ -74,6 +74,13 @@ WITH held_early AS (
                 AND other.kind = 'connect' AND other.place BETWEEN held_early.place AND clients.place
         )
     GROUP BY held_early.program, held_early.pid, held_early.place
+), proxied AS (
+    -- A filter before the queue: who signed in is told without a queue id, which the filter's answer gives.
+    SELECT answers.server, answers.queue_id, answers.life, asked.client_ip, asked.account, asked.method,
+        asked.program, asked.pid, asked.place AS client_place
+    FROM (SELECT * FROM lived WHERE kind = 'proxied') AS answers
+    ASOF JOIN (SELECT * FROM fold WHERE kind = 'client' AND queue_id = '') AS asked
+        ON asked.program = answers.program AND asked.pid = answers.pid AND asked.place <= answers.place
 ), told AS (
     SELECT
         server, queue_id, life,
@@ -99,9 +106,16 @@ WITH held_early AS (
     FROM lived WHERE queue_id <> ''
     GROUP BY server, queue_id, life
 )
-SELECT told.*, row_number() OVER () AS hop,
+SELECT told.* REPLACE (
+        coalesce(proxied.client_ip, told.client_ip) AS client_ip,
+        coalesce(proxied.account, told.account) AS account,
+        coalesce(proxied.method, told.method) AS method,
+        coalesce(proxied.program, told.program) AS program,
+        coalesce(proxied.pid, told.pid) AS pid,
+        coalesce(proxied.client_place, told.client_place) AS client_place
+    ), row_number() OVER () AS hop,
     servers.host, servers.instance,
-    servers.host || '/' || servers.instance || '/' || queue_id || '/' || epoch(started)::BIGINT AS message_key,
+    servers.host || '/' || servers.instance || '/' || told.queue_id || '/' || epoch(started)::BIGINT AS message_key,
     said_any(said, ['client']) AS from_client,
     said_any(said, ['client', 'pickup']) AS handed_in,
     said_any(said, ['message_id']) AS named,
@@ -114,7 +128,8 @@ SELECT told.*, row_number() OVER () AS hop,
     said_any(said, ['deleted']) AS deleted,
     coalesce(coalesce(hold_place, early.client_place) > coalesce(release_place, 0), false) AS held
 FROM told JOIN (SELECT DISTINCT server, host, instance FROM servers) AS servers USING (server)
-LEFT JOIN early USING (client_place)
+LEFT JOIN early ON early.client_place = told.client_place
+LEFT JOIN proxied ON proxied.server = told.server AND proxied.queue_id = told.queue_id AND proxied.life = told.life
 
 -- name: fates
 -- One row a life and address: how often it was tried, and the last attempt, which tells the fate.
@@ -135,16 +150,43 @@ JOIN (SELECT * FROM fold WHERE kind = 'to') AS last ON last.place = tried.place
 -- A hop that was handed on to another queue id of ours: through a content filter ("queued as"), an alias ("forwarded
 -- as") or a second server. The Message-ID stays the same, or the next hop names the one before it.
 CREATE OR REPLACE TEMP TABLE handovers AS
-SELECT fates.hop, fates.address, min(after.hop) AS next
-FROM fates
-JOIN hops AS before ON before.hop = fates.hop
-JOIN hops AS after ON after.queue_id = fates.other_id
-WHERE after.hop <> before.hop
-    AND (after.orig_id = before.queue_id OR after.message_id = before.message_id)
-    -- a relay may sign in to the next server; then the account is that of the first
-    AND (after.account IS NULL OR before.account IS NOT NULL)
-    AND after.started BETWEEN before.started - INTERVAL 1 MINUTE AND fates.time + INTERVAL 1 MINUTE
-GROUP BY fates.hop, fates.address
+WITH filtered AS (
+    -- What a filter on this machine took.
+    SELECT fates.hop, fates.address, fates.other_id, fates.time, before.server, before.queue_id, before.message_id, before.started
+    FROM fates JOIN hops AS before USING (hop)
+    WHERE fates.other_id IS NOT NULL AND (contains(fates.relay, '[127.') OR contains(fates.relay, '[::1]'))
+), returned AS (
+    SELECT * FROM hops WHERE from_client AND account IS NULL AND (client_ip LIKE '127.%' OR client_ip = '::1')
+), candidates AS (
+    -- The queue id that was given in the answer.
+    SELECT fates.hop, fates.address, after.hop AS next, true AS answered
+    FROM fates
+    JOIN hops AS before ON before.hop = fates.hop
+    JOIN hops AS after ON after.queue_id = fates.other_id
+    WHERE after.hop <> before.hop
+        AND (after.orig_id = before.queue_id OR after.message_id = before.message_id
+            -- Postfix makes a Message-ID for what comes back from a filter without one.
+            OR before.message_id IS NULL AND contains(fates.relay, '[127.'))
+        -- a relay may sign in to the next server; then the account is that of the first
+        AND (after.account IS NULL OR before.account IS NOT NULL)
+        AND after.started BETWEEN before.started - INTERVAL 1 MINUTE AND fates.time + INTERVAL 1 MINUTE
+    UNION ALL
+    -- A filter may hand a mail back in parts, and answers with the queue id of one of them.
+    SELECT filtered.hop, filtered.address, returned.hop, false
+    FROM filtered JOIN returned ON returned.server = filtered.server AND returned.orig_id = filtered.queue_id
+    WHERE returned.started BETWEEN filtered.started AND filtered.time + INTERVAL 1 MINUTE
+    UNION ALL
+    SELECT filtered.hop, filtered.address, returned.hop, false
+    FROM filtered JOIN returned ON returned.server = filtered.server AND returned.message_id = filtered.message_id
+    WHERE returned.started BETWEEN filtered.started AND filtered.time + INTERVAL 1 MINUTE AND returned.hop <> filtered.hop
+), judged AS (
+    SELECT candidates.*, later.hop IS NOT NULL AS has_address
+    FROM candidates LEFT JOIN (SELECT DISTINCT hop, address FROM fates) AS later
+        ON later.hop = candidates.next AND later.address = candidates.address
+)
+SELECT hop, address, arg_min(next, (CASE WHEN has_address AND answered THEN 0 WHEN has_address THEN 1 ELSE 2 END, next)) AS next
+FROM judged WHERE answered OR has_address
+GROUP BY hop, address
 UNION ALL
 -- Requeued: pickup takes it up again and names the queue id before. What was tried before stays a try.
 SELECT before.hop, NULL, min(after.hop)
@@ -257,8 +299,9 @@ SELECT
         WHEN fate.handed_over THEN 'unknown'
         WHEN families.held AND fate.status = 'deferred' THEN 'held'
         WHEN families.expired AND fate.status IN ('deferred', 'SOFTBOUNCE') THEN 'expired'
-        -- A filter on this machine took it and what came out of the filter is not in the log.
-        WHEN fate.status = 'sent' AND fate.other_id IS NOT NULL AND NOT contains(fate.reason, 'forwarded as ')
+        -- A filter on this machine took it and what came out of the filter is not in the log, or it threw it away.
+        WHEN fate.status = 'sent' AND NOT contains(fate.reason, 'forwarded as ')
+            AND (fate.other_id IS NOT NULL OR contains(fate.reason, ', discarded'))
             AND (contains(fate.relay, '[127.') OR contains(fate.relay, '[::1]')) THEN 'unknown'
         ELSE CASE fate.status
             WHEN 'sent' THEN 'delivered' WHEN 'bounced' THEN 'bounced' WHEN 'deferred' THEN 'deferred'
@@ -318,7 +361,7 @@ WHERE fold.kind = 'connect'
 UNION ALL BY NAME
 SELECT fold.* EXCLUDE (server) FROM fold SEMI JOIN connected
     ON fold.program = connected.program AND fold.pid = connected.pid AND fold.time >= connected.second
-WHERE fold.kind = 'hold' AND fold.queue_id = ''
+WHERE fold.kind IN ('hold', 'client') AND fold.queue_id = ''
 
 -- name: passed
 -- Which queue ids behind the first one a finished message went through, for knowing their records again.

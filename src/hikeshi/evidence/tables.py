@@ -131,6 +131,7 @@ TABLES = (MESSAGES, DELIVERIES, SIGNINS, CHANGES, READS)
 KINDS = (
     "connect",
     "client",
+    "proxied",
     "pickup",
     "message_id",
     "subject",

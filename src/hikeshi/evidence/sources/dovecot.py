@@ -67,6 +67,7 @@ LOGIN_FAILED_AGAIN = Lines(
 SESSION_ENDED = Lines(
     name="dovecot-session-ended",
     fills=READS,
+    begins="imap",
     holds=(" in=", " out="),
     takes=(_PROCESS,),
     finds={"bytes": r" out=([0-9]+)", "items": r" body_count=([0-9]+)"},

@@ -148,6 +148,18 @@ REQUEUED = Lines(
     name="postfix-requeued", fills=PIECES, tag="/postsuper", begins="requeued", sets={"kind": "'requeued'"}
 )
 
+#: A filter before the queue took a mail; its queue id is given behind the filter, by another server process.
+PROXIED = Lines(
+    name="postfix-proxied",
+    fills=PIECES,
+    tag="/smtpd",
+    begins="proxy-accept: END-OF-MESSAGE: ",
+    holds=(" queued as ",),
+    takes=(r"^proxy-accept: END-OF-MESSAGE: [^;\n]* queued as (?P<queue_id>[0-9A-Za-z]+)",),
+    sets={"kind": "'proxied'"},
+    must="queue_id",
+)
+
 HOLD = Lines(name="postfix-hold", fills=PIECES, begins="hold: ", sets={"kind": "'hold'"})
 
 MILTER_HOLD = Lines(name="postfix-milter-hold", fills=PIECES, begins="milter-hold: ", sets={"kind": "'hold'"})
@@ -229,8 +241,13 @@ SASL_FAILED = Lines(
     word="warning",
     holds=(": SASL ", " authentication failed"),
     takes=(r"^[^\[]*\[(?P<ip>[^\]]*)\](?::[0-9]+)?: SASL (?P<method>[^ ]*) authentication failed",),
-    finds={"account": r", sasl_username=([^,\n]*)"},
-    sets={"outcome": "'failure'", "protocol": "'smtp'", "tries": "1", "session": "NULL"},
+    sets={
+        "account": "nullif(nullif(regexp_extract(text, ', sasl_username=([^,\\n]*)', 1), ''), '(unavailable)')",
+        "outcome": "'failure'",
+        "protocol": "'smtp'",
+        "tries": "1",
+        "session": "NULL",
+    },
     must="ip",
 )
 
@@ -268,6 +285,7 @@ POSTFIX = Source(
         PICKUP,
         NOTIFICATION,
         MILTER_HOLD,
+        PROXIED,
         HOLD,
         PLACED_ON_HOLD,
         RELEASED,
