@@ -287,7 +287,7 @@ def _place_hand(sent: Sent, found: tuple[str, int]) -> tuple[str, float]:
 def _members(sent: Sent, seeds: Mask, same: Mask | None, foreign: list[tuple[str, int]], h: float) -> Mask:
     """Mark the incident's messages.
 
-    With places of another hand: all that came from there, and the same content from places that are new as well.
+    With places of another hand: all that came from there, and nothing else.
     Without: the same content around the run; where the run has no common content, the run itself.
     """
     if foreign:
