@@ -6,7 +6,7 @@ CASE ?= build/case
 LOGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench fuzz clean
+.PHONY: help run test check rehearse bench fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,6 +27,9 @@ check: $(VENV)/.developing ## Style, types, and the map of the rooms
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+rehearse: $(VENV)/.developing ## A takeover against real Postfix and Dovecot with the guard at the port (as root, on loopback)
+	@$(BIN)/python tests/real/rehearse.py
 
 bench: $(VENV)/.developing ## Speed and memory against pflogsumm, postfix-logsums and wc -l (LINES=5000000)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check postfix-logsums
@@ -50,5 +53,5 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/.developing: $(VENV)/.installed
 	@echo "installing what the tests need …"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check hypothesis import-linter mypy pytest pytest-xdist ruff
+	@$(BIN)/python -m pip install -q --disable-pip-version-check aiosmtpd hypothesis import-linter mypy pytest pytest-xdist redis ruff
 	@touch $@

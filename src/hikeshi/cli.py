@@ -4,8 +4,11 @@
 Exit codes: 0 done, incident or not; 1 failed; 2 usage; 3 finished with gaps; 4 an incident, with --fail-on-incident.
 """
 
+import asyncio
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -16,9 +19,67 @@ from hikeshi.cases.summary import summary
 from hikeshi.drill.rehearsal import rehearse
 from hikeshi.evidence.collect import Reading
 from hikeshi.evidence.sources import all_sources
-from hikeshi.playbook import FALSE_ALARMS, Answer, Question, investigate
+from hikeshi.guard import held
+from hikeshi.guard.guard import Guarding, guard
+from hikeshi.guard.receipt import Outcome, Receipt
+from hikeshi.playbook import FALSE_ALARMS, Answer, Question, false_alarms, investigate, learn
 
 _FAILED, _WITH_GAPS, _INCIDENT = 1, 3, 4
+
+
+_STATE = click.option(
+    "--state",
+    required=True,
+    metavar="STATE",
+    help="File of the guard's state, or redis://HOST:PORT/DB where several servers share one.",
+)
+_CASE = click.option(
+    "--case",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Case folder for alarms and receipts.",
+)
+_CHANNELS = click.option(
+    "--channels",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.toml",
+    help="Who is told, and how: mail, webhook, syslog.",
+)
+_METRICS = click.option("--metrics", metavar="HOST:PORT", help="Serve /metrics and /healthz there, on loopback.")
+_POSTFIX = click.option(
+    "--postfix",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Postfix's configuration folder, where it is not the usual one.",
+)
+_WHO = click.option("--who", metavar="NAME", help="Who decides; goes into the receipt. Default: who is signed in.")
+_RATE = click.option(
+    "--false-alarms",
+    "rate",
+    default=FALSE_ALARMS,
+    show_default=True,
+    metavar="N/account-days",
+    help="How often you accept a false alarm.",
+)
+_TZ = click.option(
+    "--tz",
+    metavar="ZONE",
+    help="Zone of stamps that state none, for example Asia/Tokyo. Default: inferred, else this machine's.",
+)
+_YEAR = click.option(
+    "--year", type=click.IntRange(1980, 2200), metavar="YYYY", help="Year of stamps that state none. Default: inferred."
+)
+_SOURCE = click.option(
+    "--as",
+    "source",
+    type=click.Choice([one.name for one in all_sources()]),
+    help="Take inputs for this source instead of looking.",
+)
+_ORG = click.option(
+    "--org", multiple=True, metavar="DOMAIN", help="Domain of your own; may be given again. Default: inferred."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,17 +97,9 @@ def main() -> None:
     metavar="DIR",
     help="Case folder; made if missing, added to if there.",
 )
-@click.option(
-    "--org", multiple=True, metavar="DOMAIN", help="Domain of your own; may be given again. Default: inferred."
-)
-@click.option(
-    "--tz",
-    metavar="ZONE",
-    help="Zone of stamps that state none, for example Asia/Tokyo. Default: inferred, else this machine's.",
-)
-@click.option(
-    "--year", type=click.IntRange(1980, 2200), metavar="YYYY", help="Year of stamps that state none. Default: inferred."
-)
+@_ORG
+@_TZ
+@_YEAR
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -54,19 +107,8 @@ def main() -> None:
     help="Address list to compare the recipients with.",
 )
 @click.option("--account", metavar="ADDRESS", help="Look at this account only.")
-@click.option(
-    "--false-alarms",
-    default=FALSE_ALARMS,
-    show_default=True,
-    metavar="N/account-days",
-    help="How often you accept a false alarm.",
-)
-@click.option(
-    "--as",
-    "source",
-    type=click.Choice([one.name for one in all_sources()]),
-    help="Take inputs for this source instead of looking.",
-)
+@_RATE
+@_SOURCE
 @click.option("--json", "as_json", is_flag=True, help="Print incident.json on stdout.")
 @click.option("--fail-on-incident", is_flag=True, help="Exit 4 if there is an incident.")
 def _investigate(
@@ -77,7 +119,7 @@ def _investigate(
     year: int | None,
     directory: Path | None,
     account: str | None,
-    false_alarms: str,
+    rate: str,
     source: str | None,
     as_json: bool,
     fail_on_incident: bool,
@@ -87,7 +129,7 @@ def _investigate(
     INPUT is a file, a folder, a glob or - for standard input; gz, bz2, xz, zst, tar and zip are unpacked. What was
     read before is not read again: run it once more on the same case with more logs.
     """
-    question = Question(inputs, case, org, Reading(tz, year, source), directory, account, false_alarms)
+    question = Question(inputs, case, org, Reading(tz, year, source), directory, account, rate)
     _run(question, as_json=as_json, fail_on_incident=fail_on_incident)
 
 
@@ -118,6 +160,129 @@ def _drill(name: str, out: Path, *, write_only: bool) -> None:
     _run(rehearsal.question(out / "case"), as_json=False, fail_on_incident=False)
 
 
+@main.group("guard", invoke_without_command=True)
+@click.option("--listen", metavar="inet:127.0.0.1:PORT|unix:PATH", help="Where Postfix finds the milter.")
+@click.option("--state", metavar="STATE", help="File of the state, or redis://HOST:PORT/DB for several servers.")
+@click.option("--case", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Case folder for alarms.")
+@click.option(
+    "--mode",
+    type=click.Choice(["observe", "hold", "refuse"]),
+    default="observe",
+    show_default=True,
+    help="What an alarm does: be said, hold, or hold and then refuse.",
+)
+@click.option(
+    "--refuse-after",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="In mode refuse: hold so many, refuse the rest.",
+)
+@_RATE
+@_CHANNELS
+@_METRICS
+@click.pass_context
+def _guard(
+    context: click.Context,
+    listen: str | None,
+    state: str | None,
+    case: Path | None,
+    mode: str,
+    refuse_after: int,
+    rate: str,
+    channels: Path | None,
+    metrics: str | None,
+) -> None:
+    """Hold the burst of a taken-over mailbox at Postfix's submission port, as a milter; docs/guard.md says how.
+
+    The owner's own mail from the usual place goes on. What is held is neither lost nor sent: see held, release, drop.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if listen is None or state is None or case is None:
+        raise click.UsageError("give --listen, --state and --case, or one of the commands learn, held, release, drop")
+    with _errors():
+        asyncio.run(guard(Guarding(listen, state, case, mode, refuse_after, false_alarms(rate), channels, metrics)))
+
+
+@_guard.command("learn")
+@click.argument("inputs", nargs=-1, required=True, metavar="LOGS...")
+@_STATE
+@_ORG
+@_TZ
+@_YEAR
+@_SOURCE
+def _learn(
+    inputs: tuple[str, ...], state: str, org: tuple[str, ...], tz: str | None, year: int | None, source: str | None
+) -> None:
+    """Learn from mail logs what is normal here; what the state knows already is passed over."""
+    with _errors(), Meter(inputs) as meter:
+        learnt = learn(inputs, Reading(tz, year, source), state, org, meter.watch)
+    for gap in learnt.gaps:
+        click.echo(f"hikeshi: gap: {gap}", err=True)
+    click.echo(
+        f"learnt {learnt.events:,} events of {learnt.accounts:,} accounts ({learnt.mails:,} mails in {learnt.days:.1f} days; "
+        f"{learnt.known:,} were known)"
+    )
+    sys.exit(_WITH_GAPS if learnt.gaps else 0)
+
+
+@_guard.command("held")
+@_STATE
+@_CASE
+@_POSTFIX
+@_JSON
+def _held(state: str, case: Path, postfix: Path | None, *, as_json: bool) -> None:
+    """List what the guard holds: whose, since when, how many, and why."""
+    del case
+    with _errors():
+        found = asyncio.run(held.held(state, postfix))
+    click.echo(json.dumps(found.document(), ensure_ascii=False, indent=1) if as_json else found.text())
+
+
+@_guard.command("release")
+@click.argument("queue_ids", nargs=-1, metavar="[QUEUE_ID]...")
+@click.option("--account", metavar="ADDRESS", help="All that is held of this account.")
+@click.option("--all", "everything", is_flag=True, help="All that the guard holds.")
+@_STATE
+@_CASE
+@_POSTFIX
+@_WHO
+@click.option("--why", default="", metavar="REASON", help="Why; goes into the receipt.")
+@_JSON
+def _release(
+    queue_ids: tuple[str, ...], account: str | None, state: str, case: Path, postfix: Path | None,
+    who: str | None, why: str, *, everything: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Let held mails go on their way. A whole account released is learnt as honest."""
+    which = held.Which(queue_ids, account, everything=everything)
+    with _errors():
+        receipt = asyncio.run(held.release(which, state, postfix, case, who, why))
+    _receipt(receipt, as_json=as_json)
+
+
+@_guard.command("drop")
+@click.argument("queue_ids", nargs=-1, metavar="[QUEUE_ID]...")
+@click.option("--account", metavar="ADDRESS", help="All that is held of this account.")
+@click.option("--all", "everything", is_flag=True, help="All that the guard holds.")
+@_STATE
+@_CASE
+@_POSTFIX
+@click.option("--who", required=True, metavar="NAME", help="Who decides; goes into the receipt.")
+@click.option("--why", required=True, metavar="REASON", help="Why; goes into the receipt.")
+@_JSON
+def _drop(
+    queue_ids: tuple[str, ...], account: str | None, state: str, case: Path, postfix: Path | None,
+    who: str, why: str, *, everything: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Delete held mails for good. Asks for a name and a reason, and leaves a receipt."""
+    which = held.Which(queue_ids, account, everything=everything)
+    with _errors():
+        receipt = asyncio.run(held.drop(which, state, postfix, case, who, why))
+    _receipt(receipt, as_json=as_json)
+
+
 def _run(question: Question, *, as_json: bool, fail_on_incident: bool) -> None:
     try:
         with Meter(question.inputs) as meter:
@@ -127,6 +292,30 @@ def _run(question: Question, *, as_json: bool, fail_on_incident: bool) -> None:
         sys.exit(error.exit_code)
     _print(answer, question.case, as_json=as_json)
     sys.exit(_exit_code(answer, fail_on_incident=fail_on_incident))
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Tell a person what went wrong, and leave with the exit code for it."""
+    try:
+        yield
+    except HikeshiError as error:
+        click.echo(f"hikeshi: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def _receipt(done: Receipt, *, as_json: bool) -> None:
+    """Say what became of the mails; leave with 1 where some are held against the wish."""
+    left = len(done.holds(Outcome.STILL_HELD, Outcome.NO_ID))
+    if as_json:
+        click.echo(json.dumps(done.document(), ensure_ascii=False, indent=1))
+    else:
+        counts = ((outcome, len(done.holds(outcome))) for outcome in Outcome)
+        click.echo(", ".join(f"{count:,} {outcome.value}" for outcome, count in counts if count))
+        click.echo(f"receipt: {done.path}")
+    if done.trouble:
+        click.echo(f"hikeshi: {done.trouble}", err=True)
+    sys.exit(_FAILED if left or done.trouble else 0)
 
 
 def _print(answer: Answer, case: Path, *, as_json: bool) -> None:

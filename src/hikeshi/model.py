@@ -11,6 +11,7 @@ place did (a first-order Markov chain), so the first mail of a run carries the s
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -30,6 +31,27 @@ INTRUDER_HURRIES: Final = 0.60
 INTRUDER_STAYS_HURRIED: Final = 0.90
 INTRUDER_MANY: Final = 0.20
 INTRUDER_BOUNCE: Final = 0.08
+
+#: before the organisation has spoken: mean, how many observations this belief is worth, and how many observations of
+#: the organisation's rate an account is credited with
+BEFORE: Final[Mapping[str, tuple[float, float, float]]] = {
+    "new_place": (0.02, 50, 20),
+    "near_place": (0.02, 50, 20),
+    "place_after_move": (0.30, 20, 5),
+    "new_recipient": (0.15, 20, 10),
+    "new_after_new": (0.50, 20, 5),
+    "new_after_known": (0.10, 20, 10),
+    "returns": (0.30, 20, 10),
+    "repeat": (0.03, 50, 20),
+    "repeat_after_other": (0.03, 50, 20),
+    "repeat_after_repeat": (0.60, 20, 3),
+    "hurry": (0.05, 50, 20),
+    "hurry_after_hurry": (0.50, 20, 5),
+    "many": (0.005, 200, 50),
+    "bounce": (0.02, 200, 0),
+}
+#: bounces count for at most what an ordinary organisation sees, so that a burst does not make them normal
+BOUNCES_AT_MOST: Final = 0.02
 
 #: who has just moved moves on, and a full outbox empties itself, however rarely the account did so before
 MOVES_ON: Final = 0.25
@@ -75,6 +97,19 @@ class Seen(NamedTuple):
 
     times: float
     chances: float
+
+
+def organisation(counts: Mapping[str, tuple[float, float]]) -> Organisation:
+    """Give the organisation's rates from its counts, each (times, chances); what is not counted yet is as believed before."""
+
+    def rate(name: str) -> Rate:
+        mean, worth, weight = BEFORE[name]
+        times, chances = counts.get(name, (0.0, 0.0))
+        if name == "bounce":
+            times = min(times, BOUNCES_AT_MOST * chances)
+        return Rate((times + mean * worth) / (chances + worth), weight)
+
+    return Organisation(**{name: rate(name) for name in BEFORE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The story as code: evidence, detection, scope, case. The only file that knows every room."""
+"""The story as code: evidence, detection, scope, case, guard. The only file that knows every room."""
 
+import asyncio
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,9 @@ from hikeshi.evidence.collect import Reading, Watch, collect
 from hikeshi.evidence.coverage import Coverage, coverage
 from hikeshi.evidence.lake import Lake
 from hikeshi.evidence.seal import Manifest
+from hikeshi.guard.learn import Learnt as LearntEvents
+from hikeshi.guard.learn import learn as learn_lake
+from hikeshi.guard.state import open_state
 from hikeshi.scope.domains import own_domains
 from hikeshi.scope.origin import origins, read_directory
 from hikeshi.scope.reach import reach
@@ -70,6 +75,48 @@ def investigate(question: Question, watch: Watch) -> Answer:
             told = _told(lake, manifest, question, (alarms, account_days), directory)
             document = tell(folder, lake, told)
     return Answer(document, len(told.incidents), _gaps(manifest, told.coverage))
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What the guard has learnt from: mails, accounts and days of log; events that were new to the state, and known."""
+
+    mails: int
+    accounts: int
+    days: float
+    events: int
+    known: int
+    gaps: list[str]
+
+
+def learn(inputs: Sequence[str], reading: Reading, state: str, org: Sequence[str], watch: Watch) -> Learnt:
+    """Read the inputs and let the guard's `state` learn what is normal; what it knows already is passed over.
+
+    Where `org` names domains, accounts of other domains are left out.
+
+    Raises:
+        HikeshiError: with what happened, where, and what to do.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="hikeshi-learn-") as folder:
+        evidence, manifest = Path(folder) / "evidence", Manifest()
+        with lakes.opened(evidence, {}) as lake:
+            collect(lake, manifest, inputs, reading, Path(folder) / "set-aside", watch)
+            _require_records(manifest)
+            norm = weigh(lake)
+            learnt = asyncio.run(_into(state, lake, norm, org))
+            gaps = _gaps(manifest, coverage(lake, manifest))
+    return Learnt(norm.mails, norm.accounts, norm.days, learnt.events, learnt.passed_over, gaps)
+
+
+async def _into(where: str, lake: Lake, norm: Norm, org: Sequence[str]) -> LearntEvents:
+    state = open_state(where)
+    try:
+        return await learn_lake(
+            lake, state, norm.organisation, {"mails": float(norm.mails), "account_days": norm.account_days}, org
+        )
+    finally:
+        await state.close()
 
 
 def _told(

@@ -313,6 +313,11 @@ def _ports(count: int) -> list[int]:
     return found
 
 
+def free_port() -> int:
+    """Give a port that nobody listens on."""
+    return _ports(1)[0]
+
+
 def _count(log: Path, words: str) -> int:
     return log.read_text().count(words) if log.exists() else 0
 

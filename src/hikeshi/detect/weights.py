@@ -13,25 +13,6 @@ from hikeshi.model import Organisation, Rate
 
 _SQL = queries("hikeshi.detect", "weights.sql")
 
-#: before the organisation has spoken: mean, how many observations this belief is worth, and how many observations of
-#: the organisation's rate an account is credited with
-_BEFORE: dict[str, tuple[float, float, float]] = {
-    "new_place": (0.02, 50, 20),
-    "near_place": (0.02, 50, 20),
-    "place_after_move": (0.30, 20, 5),
-    "new_recipient": (0.15, 20, 10),
-    "new_after_new": (0.50, 20, 5),
-    "new_after_known": (0.10, 20, 10),
-    "returns": (0.30, 20, 10),
-    "repeat": (0.03, 50, 20),
-    "repeat_after_other": (0.03, 50, 20),
-    "repeat_after_repeat": (0.60, 20, 3),
-    "hurry": (0.05, 50, 20),
-    "hurry_after_hurry": (0.50, 20, 5),
-    "many": (0.005, 200, 50),
-    "bounce": (0.02, 200, 0),
-}
-
 #: where `history` keeps the account's own counts of each rate
 _COUNTS = {
     "new_place": "place",
@@ -104,18 +85,8 @@ def _organisation(lake: Lake) -> Organisation:
     bounced, addressed = lake.one(
         "SELECT count(*) FILTER (status = 'bounced'), count(*) FROM deliveries JOIN sent USING (message_key)"
     )
-    found["bounce"] = _capped(float(str(bounced)), float(str(addressed)))
-    return Organisation(**{name: _rate(name, *found.get(name, (0.0, 0.0))) for name in _BEFORE})
-
-
-def _capped(times: float, chances: float) -> tuple[float, float]:
-    """Count a share of at most what an ordinary organisation sees, so that a burst does not make bounces normal."""
-    return min(times, 0.02 * chances), chances
-
-
-def _rate(name: str, times: float, chances: float) -> Rate:
-    mean, worth, weight = _BEFORE[name]
-    return Rate((times + mean * worth) / (chances + worth), weight)
+    found["bounce"] = (float(str(bounced)), float(str(addressed)))
+    return model.organisation(found)
 
 
 def _norm(lake: Lake, organisation: Organisation) -> Norm:
