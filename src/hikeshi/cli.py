@@ -21,6 +21,7 @@ from hikeshi.evidence.collect import Reading
 from hikeshi.evidence.sources import all_sources
 from hikeshi.guard import held
 from hikeshi.guard.guard import Guarding, guard
+from hikeshi.guard.judge import Mode
 from hikeshi.guard.receipt import Outcome, Receipt
 from hikeshi.playbook import FALSE_ALARMS, Answer, Question, false_alarms, investigate, learn
 
@@ -188,7 +189,7 @@ def _guard(
     listen: str | None,
     state: str | None,
     case: Path | None,
-    mode: str,
+    mode: Mode,
     refuse_after: int,
     rate: str,
     channels: Path | None,

@@ -16,7 +16,7 @@ from notices import ALICE, notice
 
 from hikeshi.guard.channels import SIGNATURE, ChannelError, Mail, Syslog, Webhook
 
-SECRET = "an invented one"
+SECRET = "an invented one"  # noqa: S105 - so it is
 ADMINS = ("admin@example.com", "second@example.com")
 
 
@@ -47,7 +47,7 @@ def nobody():
 
 def test_a_notice_is_a_mail_that_no_robot_answers():
     (sender, to, mail), _ = mailed()
-    assert (sender, to) == ("", list(ADMINS))
+    assert (sender, to) == ("<>", list(ADMINS))
     assert (mail["From"], mail["To"]) == ("hikeshi@example.com", ", ".join(ADMINS))
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Message-ID"].endswith("@example.com>")

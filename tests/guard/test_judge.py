@@ -144,12 +144,16 @@ def test_observing_lets_all_go_and_says_what_it_would_have_done():
     assert sum(answer.alarmed for answer in watched) >= 1
 
 
-def test_holding_does_not_begin_with_what_was_only_observed_at_the_owners_place():
-    box = Mailbox("observe")
-    assert any(answer.would is Action.HOLD for answer in box.burst(40, place=_DESK))
-    box.mode = "hold"
-    box.now += 2 * _DAY
-    assert counts(box.burst(3, place=_DESK)) == {Action.GO: 3}
+@pytest.mark.parametrize("place", [_DESK, _ELSEWHERE])
+def test_holding_begins_with_what_was_observed_only_where_a_person_has_confirmed_it(place):
+    for confirmed in (False, True):
+        box = Mailbox("observe")
+        assert any(answer.would is Action.HOLD for answer in box.burst(40, place=place))
+        if confirmed:
+            drop(box.account, box.now, "phishing")
+        box.mode = "hold"
+        (answer,) = box.burst(1, place=place)
+        assert answer.action is (Action.HOLD if confirmed else Action.GO)
 
 
 def test_refusing_begins_after_the_first_held_ones():

@@ -2,6 +2,7 @@
 """Learning from logs: as if the guard had been there, once and not twice."""
 
 import asyncio
+import itertools
 from operator import attrgetter
 
 import pytest
@@ -145,7 +146,7 @@ def test_an_alias_that_was_written_to_is_known_and_no_recipient(lake_of, tmp_pat
         "postfix/qmgr[13]: 4F1E229775: removed",
     ]
     logs = tmp_path / "mail.log"
-    logs.write_text("".join(f"2026-11-24T12:09:24.123456+00:00 mx {line}\\n" for line in lines), "utf-8")
+    logs.write_text("".join(f"2026-11-24T12:09:24.123456+00:00 mx {line}\n" for line in lines), "utf-8")
     state = Memory()
     learnt(state, lake_of(logs))
     assert state.known == {
@@ -155,7 +156,7 @@ def test_an_alias_that_was_written_to_is_known_and_no_recipient(lake_of, tmp_pat
 
 
 def test_a_log_without_mail_teaches_nothing(lake_of, tmp_path):
-    (tmp_path / "mail.log").write_text("nothing of ours\\n", "utf-8")
+    (tmp_path / "mail.log").write_text("nothing of ours\n", "utf-8")
     state = Memory()
     assert learnt(state, lake_of(tmp_path / "mail.log"), mails=0.0).events == 0
     assert (state.accounts, state.numbers) == ({}, {})
@@ -169,4 +170,4 @@ def test_no_part_ends_between_two_events_of_one_moment(steps, most):
         patch.setattr(learning, "_CHANGE", most)
         parts = list(learning._parts(iter(history)))
     assert [event for part in parts for event in part] == history
-    assert all(one[-1].time < other[0].time for one, other in zip(parts, parts[1:], strict=False))
+    assert all(one[-1].time < other[0].time for one, other in itertools.pairwise(parts))

@@ -72,7 +72,7 @@ class Asking:
         self._channels, self._meter, self._first, self._every = channels, meter, first, every
         self._open: dict[str, _Open] = {}
         #: by channel, the tasks that bring notices, in the order they came
-        self._tasks: dict[str, dict[asyncio.Task[None], None]] = {}
+        self._tasks: dict[str, dict[asyncio.Task[None], Notice]] = {}
         self._gates: dict[str, asyncio.Semaphore] = {}
 
     async def __aenter__(self) -> Self:
@@ -98,8 +98,11 @@ class Asking:
         """Say how many accounts are under suspicion."""
         return len(self._open)
 
-    def stopped(self, mail: Mail, answer: Answer) -> None:
-        """Tell, sooner or later, of a mail that was stopped, or would have been: held, refused, or gone all the same."""
+    def stopped(self, mail: Mail, answer: Answer, before: int | None = None) -> None:
+        """Tell, sooner or later, of a mail that was stopped, or would have been: held, refused, or gone all the same.
+
+        `before` is how many of its run had left before the first that was stopped, where that is known.
+        """
         one = self._suspected(mail.account, mail.time, answer.weights, answer.score, answer.threshold, answer.reason)
         seen = one.notice
         one.notice = replace(
@@ -108,6 +111,7 @@ class Asking:
             held=seen.held + (answer.action is Action.HOLD),
             refused=seen.refused + (answer.action is Action.REFUSE),
             went=seen.went + (answer.action is Action.GO),
+            before=seen.before if before is None else before,
             subjects=_with(seen.subjects, mail.subject),
             places=_with(seen.places, mail.place),
         )
@@ -213,11 +217,10 @@ class Asking:
         waiting = self._tasks.setdefault(channel.name, {})
         if len(waiting) >= WAITING:
             oldest = next(iter(waiting))
-            del waiting[oldest]
             oldest.cancel()
-            self._lost(channel, notice, "too many wait for the channel, the oldest notice is given up")
+            self._lost(channel, waiting.pop(oldest), "too many wait for the channel, the oldest notice is given up")
         task = self._loop.create_task(self._bring(channel, notice))
-        waiting[task] = None
+        waiting[task] = notice
         task.add_done_callback(lambda done: waiting.pop(done, None))
 
     async def _bring(self, channel: Channel, notice: Notice) -> None:

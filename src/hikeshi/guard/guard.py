@@ -21,6 +21,7 @@ from hikeshi.cases.folder import CaseFolder
 from hikeshi.guard import channelfile, judge, log, metrics, score, server
 from hikeshi.guard.ask import Asking
 from hikeshi.guard.channelfile import Channels
+from hikeshi.guard.judge import Mode
 from hikeshi.guard.mail import Action, Answer, Mail
 from hikeshi.guard.metrics import Metrics
 from hikeshi.guard.score import Account
@@ -43,7 +44,7 @@ class Guarding:
     listen: str
     state: str
     case: Path
-    mode: str
+    mode: Mode
     refuse_after: int
     rate: tuple[float, float]
     channels: Path | None = None
@@ -83,7 +84,7 @@ class Guard:
 
     state: State
     case: Path
-    mode: str
+    mode: Mode
     rate: tuple[float, float]
     refuse_after: int
     asking: Asking

@@ -98,14 +98,14 @@ def drop(account: Account, now: float, why: str) -> None:
 
 
 def _end(account: Account, mode: Mode) -> None:
-    """End what is suspected no more: quiet for long, or content at the owner's place that was only observed so far.
+    """End what is suspected no more: quiet for long, or only observed so far and confirmed by nobody.
 
-    What made the account's scores rise while nothing was known yet must not be held when holding begins.
+    What made the account's scores rise while little was known yet must not be held when holding begins.
     """
     suspicion = account.suspicion
     if suspicion is None:
         return
-    observed = mode != "observe" and suspicion.observed and not suspicion.places
+    observed = mode != "observe" and suspicion.observed and suspicion.dropped is None
     if observed or account.last - suspicion.last > QUIET:
         _calm(account)
 

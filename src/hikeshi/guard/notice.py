@@ -116,6 +116,7 @@ class Notice:
 def plain(text: str) -> str:
     """Give `text` as one short line that moves no cursor and begins no header."""
     line = " ".join(visible(text.encode("utf-8", "replace").decode()).split())
+    line = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
