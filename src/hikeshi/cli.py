@@ -19,11 +19,13 @@ from hikeshi.cases.summary import summary
 from hikeshi.drill.rehearsal import rehearse
 from hikeshi.evidence.collect import Reading
 from hikeshi.evidence.sources import all_sources
-from hikeshi.guard import held
+from hikeshi.guard import held, log
 from hikeshi.guard.guard import Guarding, guard
+from hikeshi.guard.journal import JOURNAL
 from hikeshi.guard.judge import Mode
 from hikeshi.guard.receipt import Outcome, Receipt
-from hikeshi.playbook import FALSE_ALARMS, Answer, Question, false_alarms, investigate, learn
+from hikeshi.guard.watch import Watching
+from hikeshi.playbook import FALSE_ALARMS, Answer, Question, false_alarms, investigate, learn, watch_logs
 
 _FAILED, _WITH_GAPS, _INCIDENT = 1, 3, 4
 
@@ -203,6 +205,7 @@ def _guard(
         return
     if listen is None or state is None or case is None:
         raise click.UsageError("give --listen, --state and --case, or one of the commands learn, held, release, drop")
+    log.start()
     with _errors():
         asyncio.run(guard(Guarding(listen, state, case, mode, refuse_after, false_alarms(rate), channels, metrics)))
 
@@ -282,6 +285,38 @@ def _drop(
     with _errors():
         receipt = asyncio.run(held.drop(which, state, postfix, case, who, why))
     _receipt(receipt, as_json=as_json)
+
+
+@main.command("watch")
+@click.argument("logs", nargs=-1, metavar="LOGS...")
+@click.option("--journal", is_flag=True, help="Watch the systemd journal too, or instead.")
+@_STATE
+@_CASE
+@_TZ
+@_RATE
+@_CHANNELS
+@_METRICS
+def _watch(
+    logs: tuple[str, ...],
+    state: str,
+    case: Path,
+    tz: str | None,
+    rate: str,
+    channels: Path | None,
+    metrics: str | None,
+    *,
+    journal: bool,
+) -> None:
+    """Notice a taken-over mailbox in mail logs while they are written, through rotation; cannot hold.
+
+    An alarm tells the channels at once and opens a case from the logs within seconds. Resumes after a crash.
+    """
+    names = [str(Path(one).absolute()) for one in logs] + [JOURNAL] * journal
+    if not names:
+        raise click.UsageError("give log files to follow, or --journal")
+    log.start()
+    with _errors():
+        asyncio.run(watch_logs(Watching(names, state, case, false_alarms(rate), tz, channels, metrics), rate))
 
 
 def _run(question: Question, *, as_json: bool, fail_on_incident: bool) -> None:

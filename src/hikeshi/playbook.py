@@ -2,6 +2,8 @@
 """The story as code: evidence, detection, scope, case, guard. The only file that knows every room."""
 
 import asyncio
+import glob
+import logging
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hikeshi import model
-from hikeshi.basics.errors import NothingToReadError, UsageError
+from hikeshi.basics.errors import HikeshiError, NothingToReadError, UsageError
 from hikeshi.cases.entries import Finding, Incident, Reach
 from hikeshi.cases.folder import CaseFolder
 from hikeshi.cases.told import Told, tell
@@ -22,15 +24,21 @@ from hikeshi.evidence.collect import Reading, Watch, collect
 from hikeshi.evidence.coverage import Coverage, coverage
 from hikeshi.evidence.lake import Lake
 from hikeshi.evidence.seal import Manifest
+from hikeshi.guard.journal import JOURNAL, export
 from hikeshi.guard.learn import Learnt as LearntEvents
 from hikeshi.guard.learn import learn as learn_lake
 from hikeshi.guard.state import open_state
+from hikeshi.guard.watch import Watching, watch
 from hikeshi.scope.domains import own_domains
 from hikeshi.scope.origin import origins, read_directory
 from hikeshi.scope.reach import reach
 
 #: one false alarm in a hundred thousand account-days: a company of 300 waits about a year for it
 FALSE_ALARMS = "1/100000"
+#: days of the journal that a case of the watch is made from; seconds from one writing of it to the next
+_HISTORY, _BETWEEN = 45, 30.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,62 @@ def learn(inputs: Sequence[str], reading: Reading, state: str, org: Sequence[str
             learnt = asyncio.run(_into(state, lake, norm, org))
             gaps = _gaps(manifest, coverage(lake, manifest))
     return Learnt(norm.mails, norm.accounts, norm.days, learnt.events, learnt.passed_over, gaps)
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What an alarm of the watch opens: an investigation of the logs that are watched, with all that was rotated."""
+
+    inputs: Sequence[str]
+    case: Path
+    tz: str | None
+    false_alarms: str
+
+    def open(self) -> None:
+        """Write the case folder, or say in the log why not; the watch goes on either way."""
+        try:
+            with tempfile.TemporaryDirectory(prefix="hikeshi-journal-") as folder:
+                inputs = [self._input(name, Path(folder)) for name in self.inputs]
+                question = Question(inputs, self.case, reading=Reading(self.tz), false_alarms=self.false_alarms)
+                answer = investigate(question, lambda _: None)
+        except HikeshiError as error:
+            _log.error("no case: %s", error, extra={"event": "case", "path": str(self.case)})
+        else:
+            told = {"event": "case", "path": str(self.case / "report.html")}
+            _log.info("a case is open with %d incidents", answer.incidents, extra=told)
+
+    def _input(self, name: str, folder: Path) -> str:
+        if name != JOURNAL:
+            return f"{glob.escape(name)}*"
+        path = folder / "journal.log"
+        export(path, _HISTORY)
+        return str(path)
+
+
+async def watch_logs(how: Watching, false_alarms: str) -> None:
+    """Watch logs, and let every alarm open a case, or bring the open one up to date, within seconds.
+
+    Raises:
+        HikeshiError: the watch cannot begin; the message says why and what to do.
+
+    """
+    wanted = asyncio.Event()
+    inquiry = Inquiry(how.logs, how.case, how.tz, false_alarms)
+
+    async def open_cases() -> None:
+        while True:
+            await wanted.wait()
+            wanted.clear()
+            await asyncio.to_thread(inquiry.open)
+            await asyncio.sleep(_BETWEEN)
+
+    cases = asyncio.create_task(open_cases())
+    try:
+        await watch(how, lambda _mail, _answer: wanted.set())
+    finally:
+        if wanted.is_set():
+            await asyncio.to_thread(inquiry.open)
+        cases.cancel()
 
 
 async def _into(where: str, lake: Lake, norm: Norm, org: Sequence[str]) -> LearntEvents:

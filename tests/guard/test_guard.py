@@ -14,6 +14,8 @@ from hikeshi.guard.channelfile import Channels
 from hikeshi.guard.guard import Guard
 from hikeshi.guard.mail import Action, Mail
 from hikeshi.guard.metrics import Metrics
+from hikeshi.guard.norm import Norm
+from hikeshi.guard.orders import take_orders
 from hikeshi.guard.state import Order, StateAwayError, open_state
 
 CLERK, DESK, ELSEWHERE = "clerk@example.test", "192.0.2.10", "203.0.113.77"
@@ -45,7 +47,7 @@ async def on_duty(tmp_path, mode="hold"):
     """A guard that knows the clerk for thirty days."""
     state, count = open_state(str(tmp_path / "state")), Metrics()
     async with Asking(Channels(), count) as asking:
-        guard = Guard(state, tmp_path / "case", mode, (1, 100_000), 1000, asking, count)
+        guard = Guard(state, Norm(state, (1, 100_000)), tmp_path / "case", mode, 1000, asking, count)
         now = time.time()
         await state.set_norm({"first_time": now - 31 * DAY, "mails": 120.0, "account_days": 30.0})
         for number in range(120):
@@ -121,7 +123,7 @@ def test_what_a_person_decides_is_taken_over_while_the_guard_runs(tmp_path, verb
             beside = open_state(str(tmp_path / "state"), beside=True)
             await beside.order(Order(CLERK, verb, "admin", "asked by phone", now))
             await beside.close()
-            orders = asyncio.create_task(guard.take_orders())
+            orders = asyncio.create_task(take_orders(guard.state, guard.asking, guard.count))
             await asyncio.wait_for(none_left(guard.state), 10)
             orders.cancel()
             with suppress(asyncio.CancelledError):
@@ -169,7 +171,7 @@ def test_a_guard_that_has_learnt_nothing_begins_cold_and_calm(tmp_path):
     async def play():
         state, count = open_state(str(tmp_path / "state")), Metrics()
         async with Asking(Channels(), count) as asking:
-            guard = Guard(state, tmp_path / "case", "hold", (1, 100_000), 1000, asking, count)
+            guard = Guard(state, Norm(state, (1, 100_000)), tmp_path / "case", "hold", 1000, asking, count)
             now = time.time()
             answers = [await guard.decide(mail(now + 900 * number, number)) for number in range(30)]
             norm = await state.norm()

@@ -76,6 +76,22 @@ class Assembly:
             )
             lake.show(table, also=f"open_{table.name}")
 
+    def live(self, settled: datetime) -> None:
+        """Assemble what is staged and carried into temp tables `live_messages` and `live_deliveries`; nothing is written.
+
+        What is finished before `settled` (naive UTC) is in them for the last time.
+        """
+        self._assemble(settled, overlapping=False)
+        sql = self.lake.sql
+        for table, name in ((MESSAGES, "messages"), (DELIVERIES, "deliveries")):
+            columns = ", ".join(table.columns)
+            sql.execute(
+                f"CREATE OR REPLACE TEMP TABLE live_{name} AS SELECT {columns} FROM ({self._text(name, 'true')})"
+            )
+        sql.execute(f"CREATE OR REPLACE TEMP TABLE still AS {_SQL['carried']}")
+        sql.execute("CREATE OR REPLACE TEMP TABLE carried AS SELECT * FROM still")
+        sql.execute("TRUNCATE staged_pieces")
+
     def _assemble(self, settled: datetime, *, overlapping: bool) -> None:
         sql = self.lake.sql
         sql.execute(

@@ -138,6 +138,7 @@ class Account(msgspec.Struct, array_like=True):
     addressed: int = 0
     recent: list[Recent] = []
     suspicion: Suspicion | None = None
+    marks: list[int] = []  # of the last events that a watched log told, so that none counts twice
 
     @property
     def taught(self) -> dict[str, tuple[float, float]]:

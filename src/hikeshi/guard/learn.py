@@ -132,10 +132,11 @@ def events(lake: Lake) -> Iterator[Event]:
     """Give the events of every account, account by account, each in the order of time."""
     found = lake.sql.execute(_SQL["events"])
     while rows := found.fetchmany(_FETCH):
-        yield from itertools.starmap(_event, rows)
+        yield from itertools.starmap(event, rows)
 
 
-def _event(kind: str, account: str, seconds: float, ip: str | None, *told: Any) -> Event:
+def event(kind: str, account: str, seconds: float, ip: str | None, *told: Any) -> Event:
+    """Give one row of query `events` as an event."""
     place = score.place_of(ip or "")
     if kind != "mail":
         return Event(kind, account, seconds, place)
