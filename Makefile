@@ -31,13 +31,17 @@ check: $(VENV)/.developing ## Style, types, and the map of the rooms
 rehearse: $(VENV)/.developing ## A takeover against real Postfix and Dovecot with the guard at the port (as root, on loopback)
 	@$(BIN)/python tests/real/rehearse.py
 
-bench: $(VENV)/.developing ## Speed and memory against pflogsumm, postfix-logsums and wc -l (LINES=5000000)
+bench: $(VENV)/.developing ## Speed and memory beside pflogsumm, postfix-logsums and wc -l (LINES=5000000); the port with and without the guard
 	@$(BIN)/python -m pip install -q --disable-pip-version-check postfix-logsums
 	@$(BIN)/python bench/bench.py $(if $(LINES),--lines $(LINES))
+	@rm -rf build/bench/guard*
+	@$(BIN)/python bench/port.py --guard "$(BIN)/hikeshi guard --listen {listen} --state build/bench/guard --case build/bench/guard-case"
+	@$(BIN)/python bench/endurance.py
 
-fuzz: $(VENV)/.developing ## Fuzz the line sources with atheris (SECONDS=60)
+fuzz: $(VENV)/.developing ## Fuzz the line sources and the milter protocol with atheris (SECONDS=60)
 	@$(BIN)/python -m pip install -q atheris
 	@$(BIN)/python tests/fuzz/fuzz_lines.py -max_total_time=$(or $(SECONDS),60)
+	@$(BIN)/python tests/fuzz/fuzz_milter.py -max_total_time=$(or $(SECONDS),60)
 
 clean: ## Remove what was built
 	rm -rf build dist $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

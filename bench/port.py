@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "real"))
 
 from scenes import ALICE, running
-from servers import until
+from servers import missing, until
 
 from hikeshi.guard import server
 from hikeshi.guard.mail import Action, Answer, Mail
@@ -48,6 +48,9 @@ def main() -> None:
     asked = options.parse_args()
     if asked.serve:
         asyncio.run(server.serve(server.listening(asked.serve), _go))
+        return
+    if reason := missing():
+        print(f"port: left out: {reason}")
         return
     with ExitStack() as stack:
         place = stack.enter_context(_guard(asked.guard, asked.listen))

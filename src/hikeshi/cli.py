@@ -23,6 +23,7 @@ from hikeshi.guard import held, log
 from hikeshi.guard.guard import Guarding, guard
 from hikeshi.guard.journal import JOURNAL
 from hikeshi.guard.judge import Mode
+from hikeshi.guard.mail import Action
 from hikeshi.guard.receipt import Outcome, Receipt
 from hikeshi.guard.watch import Watching
 from hikeshi.playbook import FALSE_ALARMS, Answer, Question, false_alarms, investigate, learn, watch_logs
@@ -182,6 +183,13 @@ def _drill(name: str, out: Path, *, write_only: bool) -> None:
     metavar="N",
     help="In mode refuse: hold so many, refuse the rest.",
 )
+@click.option(
+    "--undecided",
+    type=click.Choice([Action.GO.value, Action.HOLD.value]),
+    default=Action.GO.value,
+    show_default=True,
+    help="Of a mail that cannot be decided on; set it as Postfix's default_action is: accept, or quarantine.",
+)
 @_RATE
 @_CHANNELS
 @_METRICS
@@ -193,6 +201,7 @@ def _guard(
     case: Path | None,
     mode: Mode,
     refuse_after: int,
+    undecided: str,
     rate: str,
     channels: Path | None,
     metrics: str | None,
@@ -207,7 +216,13 @@ def _guard(
         raise click.UsageError("give --listen, --state and --case, or one of the commands learn, held, release, drop")
     log.start()
     with _errors():
-        asyncio.run(guard(Guarding(listen, state, case, mode, refuse_after, false_alarms(rate), channels, metrics)))
+        asyncio.run(
+            guard(
+                Guarding(
+                    listen, state, case, mode, refuse_after, false_alarms(rate), Action(undecided), channels, metrics
+                )
+            )
+        )
 
 
 @_guard.command("learn")
@@ -247,7 +262,9 @@ def _held(state: str, case: Path, postfix: Path | None, *, as_json: bool) -> Non
 
 @_guard.command("release")
 @click.argument("queue_ids", nargs=-1, metavar="[QUEUE_ID]...")
-@click.option("--account", metavar="ADDRESS", help="All that is held of this account.")
+@click.option(
+    "--account", metavar="ADDRESS", help="All that is held of this account; where nothing is, its alarm was false."
+)
 @click.option("--all", "everything", is_flag=True, help="All that the guard holds.")
 @_STATE
 @_CASE
@@ -347,7 +364,8 @@ def _receipt(done: Receipt, *, as_json: bool) -> None:
         click.echo(json.dumps(done.document(), ensure_ascii=False, indent=1))
     else:
         counts = ((outcome, len(done.holds(outcome))) for outcome in Outcome)
-        click.echo(", ".join(f"{count:,} {outcome.value}" for outcome, count in counts if count))
+        told = ", ".join(f"{count:,} {outcome.value}" for outcome, count in counts if count)
+        click.echo(told or "nothing was on hold; the running guard or watch takes the account as honest")
         click.echo(f"receipt: {done.path}")
     if done.trouble:
         click.echo(f"hikeshi: {done.trouble}", err=True)

@@ -182,14 +182,17 @@ def test_a_hundred_connections_are_served_side_by_side():
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize(("undecided", "said"), [(Action.GO, GO_ON), (Action.HOLD, milter.hold("no decision"))])
 @pytest.mark.parametrize(("word", "counted"), [("raise", "decide"), ("hang", "slow")])
-def test_where_deciding_fails_the_mail_goes_and_the_log_says_so(word, counted, caplog):
+def test_where_deciding_fails_the_mail_goes_or_is_held_as_wished_and_the_log_says_so(
+    word, counted, undecided, said, caplog
+):
     async def scene():
-        async with running(budget=0.05) as one:
+        async with running(budget=0.05, undecided=undecided) as one:
             peer = await one.peer()
             await peer.begin()
             await peer.say(subject(word), subject("hold"))
-            await peer.hear(GO_ON + milter.hold("because"))
+            await peer.hear(said + milter.hold("because"))
         assert one.meter.seen == {"connected": 1, counted: 1, Action.HOLD: 1}
 
     with caplog.at_level(logging.ERROR):

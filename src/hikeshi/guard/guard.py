@@ -29,7 +29,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Guarding:
-    """How to guard. `listen` is inet:HOST:PORT or unix:PATH, `rate` false alarms and account-days."""
+    """How to guard. `listen` is inet:HOST:PORT or unix:PATH, `rate` false alarms and account-days.
+
+    `undecided` is what becomes of a mail that cannot be decided on: GO (fail open) or HOLD (fail hold).
+    """
 
     listen: str
     state: str
@@ -37,6 +40,7 @@ class Guarding:
     mode: Mode
     refuse_after: int
     rate: tuple[float, float]
+    undecided: Action = Action.GO
     channels: Path | None = None
     metrics: str | None = None
 
@@ -65,7 +69,7 @@ async def guard(how: Guarding) -> None:
         orders = asyncio.create_task(take_orders(state, asking, count))
         stack.callback(orders.cancel)
         _log.info("guarding", extra={"event": "guarding", "path": how.listen, "action": how.mode})
-        await server.serve(listener, on_duty.decide, meter=count)
+        await server.serve(listener, on_duty.decide, meter=count, undecided=how.undecided)
 
 
 @dataclass(slots=True)

@@ -42,7 +42,7 @@ class Metrics:
 
         self._connections = counter("connections", "Connections of mail servers.")
         self._mails = counter("mails", "Mails decided on, by outcome.", "outcome")
-        self._failures = counter("failures", "Mails let go undecided and connections closed, by reason.", "reason")
+        self._failures = counter("failures", "Mails left undecided and connections closed, by reason.", "reason")
         self._state_errors = counter("state_errors", "Times that the state could not be read or written.")
         self._notices = counter("notices", "Notices to people that a channel has taken.", "channel")
         self._channel_failures = counter("channel_failures", "Tries of a channel that failed.", "channel")

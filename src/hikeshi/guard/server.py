@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Listens for mail servers, lets every mail be decided on, and never stands in the way of one.
 
-Where deciding fails or takes too long the mail goes, and the log says so loudly (fail open). What speaks no milter
-protocol, or stops within a frame, loses its connection; the mail server then does what its `default_action` says.
+Where deciding fails or takes too long the log says so loudly, and the mail goes (fail open) or is held (fail hold). What
+speaks no milter protocol, or stops within a frame, loses its connection; the mail server then does what its
+`default_action` says.
 """
 
 import asyncio
@@ -119,17 +120,19 @@ async def serve(
     *,
     meter: Meter | None = None,
     stop: asyncio.Event | None = None,
+    undecided: Action = Action.GO,
     budget: float = BUDGET,
     half_a_frame: float = HALF_A_FRAME,
     grace: float = GRACE,
 ) -> None:
     """Answer mail servers by `decide` until `stop` is set or, in a main thread, SIGTERM or SIGINT comes.
 
-    Then nobody new is let in, idle connections are closed, and open mails have `grace` seconds to finish. `budget` and
+    `undecided` is what becomes of a mail that cannot be decided on: GO or HOLD, as the mail server's `default_action` is.
+    At the end nobody new is let in, idle connections are closed, and open mails have `grace` seconds to finish. `budget` and
     `half_a_frame` are in seconds too. The listener is closed in the end.
     """
     stop = stop or asyncio.Event()
-    room = _Room(decide, meter or Unmetered(), budget)
+    room = _Room(decide, meter or Unmetered(), budget, undecided)
     loop = asyncio.get_running_loop()
     with suppress(ValueError, RuntimeError):
         for number in _SIGNALS:
@@ -157,6 +160,7 @@ class _Room:
     decide: Callable[[Mail], Awaitable[Answer]]
     meter: Meter
     budget: float
+    undecided: Action
     talks: set["_Talk"] = field(default_factory=set)
     closing: bool = False
     empty: asyncio.Event = field(default_factory=asyncio.Event)
@@ -185,17 +189,21 @@ class _Room:
             await self.empty.wait()
 
     async def answered(self, mail: Mail) -> bytes:
-        """Let a mail be decided on; whatever goes wrong with that, the mail goes."""
+        """Let a mail be decided on; where that goes wrong it goes, or is held."""
         begun = time.perf_counter()
         try:
             async with asyncio.timeout(self.budget) as budget:
                 answer = await self.decide(mail)
-        except Exception as error:  # noqa: BLE001 - fail open: no defect of ours may stop mail
+        except Exception as error:  # noqa: BLE001 - no defect of ours may lose mail
             if budget.expired():
-                self.complain("slow", f"let a mail go undecided: no decision within {self.budget:.1f} s", mail)
+                self.complain(
+                    "slow",
+                    f"left a mail undecided, {self.undecided.value}: no decision within {self.budget:.1f} s",
+                    mail,
+                )
             else:
-                self.complain("decide", f"let a mail go undecided: {_named(error)}", mail)
-            return milter.go_on()
+                self.complain("decide", f"left a mail undecided, {self.undecided.value}: {_named(error)}", mail)
+            return milter.hold("no decision") if self.undecided is Action.HOLD else milter.go_on()
         self.meter.decided(answer.action, time.perf_counter() - begun)
         match answer.action:
             case Action.HOLD:
@@ -209,9 +217,9 @@ class _Room:
         """Log an error, of a mail by its account and queue id and never by its content."""
         self.meter.failed(what)
         if mail is None:
-            _log.error("%s", words)
+            _log.error("%s", words, extra={"event": what})
         else:
-            about = {"account": mail.account, "queue_id": mail.queue_id}
+            about = {"event": what, "account": mail.account, "queue_id": mail.queue_id}
             _log.error("%s (%s of %s)", words, mail.queue_id, mail.account, extra=about)
 
 
