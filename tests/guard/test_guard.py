@@ -98,7 +98,10 @@ def test_every_alarm_is_a_line_in_the_case_that_only_its_owner_can_read(tmp_path
     (line,) = map(json.loads, path.read_text("utf-8").splitlines())
     assert (line["schema"], line["account"], line["place"]) == ("hikeshi.alarm/1", CLERK, ELSEWHERE)
     assert line["score"] > line["threshold"]
-    assert sum(one["nats"] for one in line["weights"]) > 0
+    weights = {one["name"]: one["nats"] for one in line["weights"]}
+    # of the whole run: the place was new to its first mail only
+    assert weights["new place"] > 1
+    assert sum(weights.values()) == pytest.approx(line["score"], abs=0.1)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 

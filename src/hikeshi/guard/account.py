@@ -84,6 +84,7 @@ class Recent(msgspec.Struct, array_like=True):
     llr: float
     begins: bool  # the account's score stood at zero before it
     begins_stream: bool
+    weights: list[float] = []  # by the order of model.weights, in nats
 
 
 class Suspicion(msgspec.Struct, array_like=True):
@@ -104,6 +105,7 @@ class Suspicion(msgspec.Struct, array_like=True):
     sizes: list[tuple[float, float]] = []
     mails: int = 0
     score: float = 0.0  # at the alarm
+    weights: list[tuple[str, float]] = []  # of the run that alarmed, by name, in nats
     told: bool = False
     observed: bool = False  # opened, or last seen, while nothing was held
     dropped: str | None = None

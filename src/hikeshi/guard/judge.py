@@ -15,6 +15,7 @@ from hikeshi.guard.account import Account, Recent, Suspicion
 from hikeshi.guard.mail import Action, Answer, Mail
 from hikeshi.guard.memory import learn_sums
 from hikeshi.guard.score import Scored, unlearn
+from hikeshi.model import Weight
 
 T = TypeVar("T")
 Mode = Literal["observe", "hold", "refuse"]
@@ -67,7 +68,8 @@ def judge(account: Account, mail: Mail, scored: Scored, h: float, mode: Mode, re
     would = Action.REFUSE if mode == "refuse" and suspicion.mails > refuse_after else Action.HOLD
     action = Action.GO if mode == "observe" else would
     reason = f"{suspicion.why}; mail {suspicion.mails} of it by {part}"
-    return Answer(action, would, reason[:_REASON], alarmed, suspicion.score, h, scored.weights)
+    weights = tuple(Weight(name, nats) for name, nats in suspicion.weights)
+    return Answer(action, would, reason[:_REASON], alarmed, suspicion.score, h, weights)
 
 
 def release(account: Account, now: float) -> None:
@@ -151,17 +153,21 @@ def _suspect(account: Account, mail: Mail, scored: Scored, h: float) -> None:
     foreign = {place for place in {one.place for one in run} if _foreign(account, place, _count(run, place))}
     elsewhere = sum(one.llr for one in run if one.llr > 0 and one.place in foreign)
     here = 2 * elsewhere < sum(one.llr for one in run if one.llr > 0)
-    why = _why(mail, scored, h, "the owner's place" if here else "a new place")
+    core = [one for one in run if here or one.place in foreign]
+    weights = [
+        (weight.name, math.fsum(one.weights[index] for one in core)) for index, weight in enumerate(scored.weights)
+    ]
+    why = _why(mail, scored, h, "the owner's place" if here else "a new place", weights)
     suspicion = account.suspicion
     if suspicion is None:
         suspicion = account.suspicion = Suspicion(account.last, account.last, why)
     suspicion.why, suspicion.score = why, max(scored.account_score, scored.stream_score)
+    suspicion.weights = weights
     if here:
         suspicion.here = True
         _add(suspicion.watched, [mail.place])
     else:
         _add(suspicion.places, foreign)
-    core = [one for one in run if here or one.place in foreign]
     heavy = [one for one in core if one.llr > CLEAR]
     _learn_content(suspicion, heavy if len(heavy) > 1 else core)
     suspicion.told = False
@@ -247,10 +253,10 @@ def _add(known: list[T], more: Iterable[T]) -> None:
     del known[:-_MOST]
 
 
-def _why(mail: Mail, scored: Scored, h: float, where: str) -> str:
-    """Say in a line of ASCII who, from where, how far above the threshold, and what weighed most."""
+def _why(mail: Mail, scored: Scored, h: float, where: str, weights: list[tuple[str, float]]) -> str:
+    """Say in a line of ASCII who, from where, how far above the threshold, and what weighed most in the run."""
     score = max(scored.account_score, scored.stream_score)
-    weights = sorted(scored.weights, key=lambda one: -one.nats)[:2]
-    told = ", ".join(f"{one.nats:+.1f} {one.name}" for one in weights if one.nats > 0)
+    most = sorted(weights, key=lambda one: -one[1])[:2]
+    told = ", ".join(f"{nats:+.1f} {name}" for name, nats in most if nats > 0)
     name = mail.account.encode("ascii", "replace").decode()[:64]
     return f"{name}: burst from {where} {mail.place[:45]}, score {score:.1f} > {h:.1f}, {told}"[: _REASON - 50]

@@ -43,7 +43,8 @@ class Answer:
     """The guard's answer: what to do, why in words, and what speaks for it.
 
     `alarmed`: this very mail crossed the threshold. `would`: what would have been done in mode hold; observing lets
-    everything go and says so. `score` and `threshold` are in nats.
+    everything go and says so. `score` and `threshold` are in nats. Of a mail that is suspected, score and weights are
+    those of the run that alarmed.
     """
 
     action: Action

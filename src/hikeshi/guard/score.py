@@ -104,6 +104,7 @@ def submitted(account: Account, mail: Mail, known: dict[str, float], organisatio
         llr=llr,
         begins=before <= 0,
         begins_stream=stream_before <= 0,
+        weights=[weight.nats for weight in weights],
     )
     if account.score > 0 or stream.score > 0:
         account.recent.append(recent)
