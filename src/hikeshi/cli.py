@@ -31,15 +31,19 @@ from hikeshi.playbook import FALSE_ALARMS, Answer, Question, false_alarms, inves
 _FAILED, _WITH_GAPS, _INCIDENT = 1, 3, 4
 
 
+#: where guard and watch keep things, as the units in deploy/ have it
+_HOME = Path("/var/lib/hikeshi")
 _STATE = click.option(
     "--state",
-    required=True,
+    default=str(_HOME / "state"),
+    show_default=True,
     metavar="STATE",
     help="File of the guard's state, or redis://HOST:PORT/DB where several servers share one.",
 )
 _CASE = click.option(
     "--case",
-    required=True,
+    default=_HOME / "case",
+    show_default=True,
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Case folder for alarms and receipts.",
@@ -166,8 +170,8 @@ def _drill(name: str, out: Path, *, write_only: bool) -> None:
 
 @main.group("guard", invoke_without_command=True)
 @click.option("--listen", metavar="inet:127.0.0.1:PORT|unix:PATH", help="Where Postfix finds the milter.")
-@click.option("--state", metavar="STATE", help="File of the state, or redis://HOST:PORT/DB for several servers.")
-@click.option("--case", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Case folder for alarms.")
+@_STATE
+@_CASE
 @click.option(
     "--mode",
     type=click.Choice(["observe", "hold", "refuse"]),
@@ -197,8 +201,8 @@ def _drill(name: str, out: Path, *, write_only: bool) -> None:
 def _guard(
     context: click.Context,
     listen: str | None,
-    state: str | None,
-    case: Path | None,
+    state: str,
+    case: Path,
     mode: Mode,
     refuse_after: int,
     undecided: str,
@@ -212,8 +216,8 @@ def _guard(
     """
     if context.invoked_subcommand is not None:
         return
-    if listen is None or state is None or case is None:
-        raise click.UsageError("give --listen, --state and --case, or one of the commands learn, held, release, drop")
+    if listen is None:
+        raise click.UsageError("give --listen, or one of the commands learn, held, release, drop")
     log.start()
     with _errors():
         asyncio.run(

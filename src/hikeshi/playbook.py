@@ -106,6 +106,7 @@ def learn(inputs: Sequence[str], reading: Reading, state: str, org: Sequence[str
         HikeshiError: with what happened, where, and what to do.
 
     """
+    asyncio.run(_usable(state))  # said before the logs are read, which may take a while
     with tempfile.TemporaryDirectory(prefix="hikeshi-learn-") as folder:
         evidence, manifest = Path(folder) / "evidence", Manifest()
         with lakes.opened(evidence, {}) as lake:
@@ -135,6 +136,8 @@ class Inquiry:
                 answer = investigate(question, lambda _: None)
         except HikeshiError as error:
             _log.error("no case: %s", error, extra={"event": "case", "path": str(self.case)})
+        except Exception:  # noqa: BLE001 - a full disk, a defect of ours: neither may end the watch
+            _log.exception("no case: a defect or the machine", extra={"event": "case", "path": str(self.case)})
         else:
             told = {"event": "case", "path": str(self.case / "report.html")}
             _log.info("a case is open with %d incidents", answer.incidents, extra=told)
@@ -154,14 +157,18 @@ async def watch_logs(how: Watching, false_alarms: str) -> None:
         HikeshiError: the watch cannot begin; the message says why and what to do.
 
     """
-    wanted = asyncio.Event()
+    wanted, one_by_one = asyncio.Event(), asyncio.Lock()
     inquiry = Inquiry(how.logs, how.case, how.tz, false_alarms)
+
+    async def open_case() -> None:
+        async with one_by_one:
+            wanted.clear()
+            await asyncio.to_thread(inquiry.open)
 
     async def open_cases() -> None:
         while True:
             await wanted.wait()
-            wanted.clear()
-            await asyncio.to_thread(inquiry.open)
+            await open_case()
             await asyncio.sleep(_BETWEEN)
 
     cases = asyncio.create_task(open_cases())
@@ -169,8 +176,16 @@ async def watch_logs(how: Watching, false_alarms: str) -> None:
         await watch(how, lambda _mail, _answer: wanted.set())
     finally:
         if wanted.is_set():
-            await asyncio.to_thread(inquiry.open)
+            await open_case()
         cases.cancel()
+
+
+async def _usable(where: str) -> None:
+    state = open_state(where)
+    try:
+        await state.norm()
+    finally:
+        await state.close()
 
 
 async def _into(where: str, lake: Lake, norm: Norm, org: Sequence[str]) -> LearntEvents:

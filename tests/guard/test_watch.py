@@ -127,7 +127,9 @@ def test_a_burst_alarms_while_it_is_written_and_is_told_once(tmp_path, monkeypat
     truth = json.loads((tmp_path / "drill" / "truth.json").read_text())
     (victim,) = truth["attacks"][0]["accounts"]
     alarms = watched(tmp_path, lines)
-    assert [(mail.account, answer.alarmed) for mail, answer in alarms] == [(victim, True)]
+    assert [mail.account for mail, answer in alarms if answer.alarmed] == [victim]
+    assert {mail.account for mail, _ in alarms} == {victim}
+    assert len(alarms) > 1000  # all of the burst is suspected, so that the case can be brought up to date
     told = [json.loads(line) for line in (tmp_path / "case" / "alarms.jsonl").read_text().splitlines()]
     assert [one["account"] for one in told] == [victim]
     assert told[0]["score"] > told[0]["threshold"]

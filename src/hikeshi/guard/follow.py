@@ -10,12 +10,14 @@ import glob
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
+from hikeshi.basics.errors import UsageError
 from hikeshi.evidence.reading import Block
 
 #: bytes that are read at once; a line without an end that is longer comes in overlong parts
@@ -105,7 +107,12 @@ class FileLog:
             self._file = None
 
     def read(self) -> Chunk | None:
-        """Give the next whole lines; None where there is nothing new."""
+        """Give the next whole lines; None where there is nothing new.
+
+        Raises:
+            UsageError: the log may not be read, or is no file.
+
+        """
         while self._file is not None or self._open():
             before = self.position()
             block = self._take()
@@ -237,10 +244,17 @@ class FileLog:
 
     def _use(self, path: Path) -> bool:
         try:
-            self._file = os.open(path, os.O_RDONLY)
+            self._file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would let us wait for its writer
         except FileNotFoundError:
             return False
+        except OSError as error:
+            raise UsageError(
+                f"{path}: {error.strerror}; a log file is read as the user of this command (on Debian: group adm)"
+            ) from error
         there = os.fstat(self._file)
+        if not stat.S_ISREG(there.st_mode):
+            self.close()
+            raise UsageError(f"{path}: no file that can be followed; give a log file, such as /var/log/mail.log")
         self._device, self._inode = there.st_dev, there.st_ino
         return True
 

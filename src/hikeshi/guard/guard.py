@@ -7,6 +7,7 @@ Whoever releases or drops does so from another process; the running guard takes 
 import asyncio
 import contextlib
 import logging
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,11 +66,15 @@ async def guard(how: Guarding) -> None:
         norm = Norm(state, how.rate)
         await norm.fresh(time.time())
         on_duty = Guard(state, norm, how.case, how.mode, how.refuse_after, asking, count)
+        # before the port is open: whoever sees it open may already stop us
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         listener = server.listening(how.listen)
         orders = asyncio.create_task(take_orders(state, asking, count))
         stack.callback(orders.cancel)
         _log.info("guarding", extra={"event": "guarding", "path": how.listen, "action": how.mode})
-        await server.serve(listener, on_duty.decide, meter=count, undecided=how.undecided)
+        await server.serve(listener, on_duty.decide, meter=count, stop=stop, undecided=how.undecided)
 
 
 @dataclass(slots=True)

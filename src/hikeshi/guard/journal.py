@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from hikeshi.basics.errors import UsageError
+from hikeshi.basics.errors import HikeshiError, UsageError
 from hikeshi.evidence.reading import Block
 from hikeshi.guard.follow import MOST, Chunk
 
@@ -28,6 +28,10 @@ _MAIL = "SYSLOG_FACILITY=2"
 _AGAIN = 5.0
 
 
+class JournalError(HikeshiError):
+    """The journal cannot be read."""
+
+
 class Journal:
     """The journal behind the cursor of `kept`; without one, from `since` on (seconds since 1970)."""
 
@@ -39,6 +43,7 @@ class Journal:
         self._process: subprocess.Popen[bytes] | None = None
         self._rest = b""
         self._started = float("-inf")
+        self._complained = False
 
     def position(self) -> dict[str, Any]:
         """Give the place behind the last entry that was read."""
@@ -46,10 +51,16 @@ class Journal:
 
     def close(self) -> None:
         """End journalctl."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.communicate()
-            self._process = None
+        self._end()
+
+    def _end(self) -> int:
+        """End journalctl where it has not ended by itself; give its exit code."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.terminate()
+        process.communicate()
+        return process.returncode
 
     def read(self) -> Chunk | None:
         """Give the next entries as lines; None where there is nothing new.
@@ -79,14 +90,23 @@ class Journal:
             except BlockingIOError:
                 break
             if not part:  # it has ended; the next one goes on behind the cursor
-                self.close()
+                self._complain(self._end())
                 break
             parts.append(part)
             have += len(part)
         *whole, self._rest = b"".join(parts).split(b"\n")
         if self._process is None:
             self._rest = b""
+        self._complained = self._complained and not whole
         return [json.loads(one) for one in whole]
+
+    def _complain(self, code: int) -> None:
+        """Say that journalctl cannot read on, once until it can."""
+        if code > 0 and not self._complained:
+            self.lost.append(
+                f"{_ended(code)}; it is tried again. For what is missed meanwhile run `hikeshi investigate`"
+            )
+            self._complained = True
 
     def _start(self) -> bool:
         if time.monotonic() - self._started < _AGAIN:
@@ -109,6 +129,7 @@ def export(path: Path, days: int) -> None:
 
     Raises:
         UsageError: there is no journalctl here.
+        JournalError: it cannot read the journal to its end.
 
     """
     since = time.time() - 86400 * days
@@ -122,6 +143,12 @@ def export(path: Path, days: int) -> None:
             out.writelines(_line(json.loads(entry)) for entry in process.stdout)
     except FileNotFoundError as error:
         raise UsageError(f"{JOURNAL} there is no journalctl here; name the log files instead") from error
+    if process.returncode:
+        raise JournalError(_ended(process.returncode))
+
+
+def _ended(code: int) -> str:
+    return f"{JOURNAL} journalctl ended with {code}, and its own words stand above; try `journalctl --verify`"
 
 
 def _line(entry: dict[str, Any]) -> bytes:

@@ -165,6 +165,8 @@ def _act(
 
 
 def _listed(holds: Sequence[Hold], config: Path | None) -> dict[str, Queued]:
+    if not holds:  # a decision about an account that nothing is held of
+        return {}
     return {one.queue_id: one for one in queue.looked_into(holds, postfix.listed(config), config)}
 
 

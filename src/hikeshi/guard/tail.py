@@ -24,7 +24,8 @@ from hikeshi.guard.follow import Chunk, Log
 from hikeshi.guard.learn import Event, event
 
 _SQL: Final = queries("hikeshi.guard", "tail.sql")
-#: seconds that a mail waits for the first fate of its recipients
+#: seconds that a mail waits for the first fate of its recipients, by our clock or by that of its log, which runs faster
+#: where a long log is caught up
 PATIENCE: Final = 5.0
 #: what is finished leaves the tables so long after its last record; assembly itself waits ten minutes
 _STAYS: Final = timedelta(minutes=2)
@@ -68,8 +69,9 @@ class Tail:
     _followed: list[_Followed] = field(default_factory=list)
     _assembly: Assembly | None = None
     _heard: dict[str, float] = field(default_factory=dict)
+    _waiting: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     _told: dict[str, None] = field(default_factory=dict)
-    _latest: datetime = _START
+    _latest: dict[int, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         prepare(self.lake, {})
@@ -92,7 +94,11 @@ class Tail:
     def positions(self) -> Mapping[str, dict[str, Any]]:
         """Give by name where each log must be read from after a start, so that no mail that is not told yet is missed."""
         open_ones = self.lake.sql.execute(_SQL["open"]).fetchall() if self.taken else []
-        first = {int(number): int(record) for number, record, key in open_ones if key not in self._told}
+        open_ones += [(number, record, key) for key, (number, record, *_) in self._waiting.items()]
+        first: dict[int, int] = {}
+        for number, record, key in open_ones:
+            if key not in self._told:
+                first[int(number)] = min(first.get(int(number), int(record)), int(record))
         found = {}
         for number, one in enumerate(self._followed, start=1):
             needed = first.get(number, one.lines + 1)
@@ -121,35 +127,45 @@ class Tail:
         """Assemble, and tell what has not been told: sign-ins at once, mails when ready, bounces when they come."""
         sql = self.lake.sql
         assert self._assembly is not None  # noqa: S101 - made at the beginning
-        (latest,) = self.lake.one("SELECT max(time) FROM staged_pieces")
-        if isinstance(latest, datetime):
-            self._latest = max(self._latest, latest)
-        self._assembly.live(self._latest + _ASSEMBLY - _STAYS)
+        for number, latest in sql.execute(_SQL["latest"]).fetchall():
+            self._latest[number] = max(self._latest.get(number, latest), latest)
+        self._assembly.live(max(self._latest.values(), default=_START) + _ASSEMBLY - _STAYS)
         for table in ("reads", "changes", "activity"):
             sql.execute(f"TRUNCATE staged_{table}")
         rows = sql.execute(_SQL["live"]).fetchall()
         sql.execute("TRUNCATE staged_signins")
+        present = {str(row[0]) for row in rows if row[0] is not None}
+        # What is finished leaves the tables, also where it still waits behind another.
+        rows = [(key, True, *row) for key, row in self._waiting.items() if key not in present] + rows
         now = time.monotonic()
-        waiting: set[str] = set()
+        names: set[str] = set()
         heard: dict[str, float] = {}
-        for key, complete, *told in rows:
+        self._waiting = {}
+        for key, complete, number, record, ended, *told in sorted(rows, key=_when):
             name = str(told[1])
             if key is not None and key in self._told:
                 continue
             if key is not None and told[0] == "mail":
                 since = self._heard.get(key, now)
+                late = now - since >= PATIENCE or self._latest[number] - ended >= timedelta(seconds=PATIENCE)
                 # Mails of one account are told in their order: one that waits makes the later ones wait.
-                if name in waiting or not (complete or now - since >= PATIENCE):
-                    waiting.add(name)
+                if name in names or not (complete or late):
+                    names.add(name)
                     heard[key] = since
+                    self._waiting[key] = (number, record, ended, *told)
                     continue
             if key is not None:
                 self._told[key] = None
             yield key, event(*told)
         self._heard = heard
-        self._forget({str(row[0]) for row in rows if row[0] is not None})
+        self._forget(present)
 
     def _forget(self, present: set[str]) -> None:
         """Forget what was told of mails that have left the tables."""
         if len(self._told) > 2 * len(present) + 1000:
             self._told = {key: None for key in self._told if key in present}
+
+
+def _when(row: tuple[Any, ...]) -> float:
+    """Give the time of a row of query `live`."""
+    return float(row[7])

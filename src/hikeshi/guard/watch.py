@@ -62,8 +62,8 @@ class Watching:
     metrics: str | None = None
 
 
-async def watch(how: Watching, on_alarm: Callable[[Mail, Answer], None], stop: asyncio.Event | None = None) -> None:
-    """Watch until `stop` is set, or SIGTERM or SIGINT comes. `on_alarm` is called once a suspicion and returns at once.
+async def watch(how: Watching, on_suspect: Callable[[Mail, Answer], None], stop: asyncio.Event | None = None) -> None:
+    """Watch until `stop` is set, or SIGTERM or SIGINT comes. `on_suspect` is called for every mail that is suspected, and returns at once.
 
     Raises:
         HikeshiError: it cannot begin; the message says why and what to do.
@@ -87,7 +87,7 @@ async def watch(how: Watching, on_alarm: Callable[[Mail, Answer], None], stop: a
         for one in logs:
             stack.callback(one.close)
         tail = stack.enter_context(_tail(logs, here, name))
-        watcher = _Watcher(folder, state, tail, Norm(state, how.rate), asking, count, on_alarm)
+        watcher = _Watcher(folder, state, tail, Norm(state, how.rate), asking, count, on_suspect)
         orders = asyncio.create_task(take_orders(state, asking, count))
         stack.callback(orders.cancel)
         await watcher.run(stop)
@@ -101,7 +101,7 @@ class _Watcher:
     norm: Norm
     asking: Asking
     count: Metrics
-    on_alarm: Callable[[Mail, Answer], None]
+    on_suspect: Callable[[Mail, Answer], None]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look, count, write down, until told to stop; what was read is counted before we go."""
@@ -155,7 +155,7 @@ class _Watcher:
             self.asking.stopped(event.mail, answer)
             if answer.alarmed:
                 write_alarm(self.folder.path, event.mail, answer)
-                self.on_alarm(event.mail, answer)
+            self.on_suspect(event.mail, answer)
 
     async def _write_down(self) -> None:
         await self.state.flush()
