@@ -158,6 +158,8 @@ async def watch_logs(how: Watching, false_alarms: str) -> None:
 
     """
     wanted, one_by_one = asyncio.Event(), asyncio.Lock()
+    if _untold(how.case):
+        wanted.set()
     inquiry = Inquiry(how.logs, how.case, how.tz, false_alarms)
 
     async def open_case() -> None:
@@ -178,6 +180,12 @@ async def watch_logs(how: Watching, false_alarms: str) -> None:
         if wanted.is_set():
             await open_case()
         cases.cancel()
+
+
+def _untold(case: Path) -> bool:
+    """Say whether a watch died between an alarm and its case."""
+    alarms, told = case / "alarms.jsonl", case / "incident.json"
+    return alarms.exists() and (not told.exists() or told.stat().st_mtime < alarms.stat().st_mtime)
 
 
 async def _usable(where: str) -> None:

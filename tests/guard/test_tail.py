@@ -211,6 +211,61 @@ def test_what_waits_behind_a_mail_that_goes_out_slowly_is_not_lost_either(paper,
     assert told(tail) == []
 
 
+def test_recipients_that_are_known_too_late_are_told_once(paper, follow, clock):
+    tail = follow(paper)
+    paper.client(0, "4A01")
+    paper.accept(0.1, "4A01", count=2)
+    paper.fate(1, "4A01", BOB)
+    assert told(tail) == []
+    clock.now += tails.PATIENCE
+    assert told(tail) == [mail("4A01", BOB)]
+    paper.fate(9, "4A01", FRIEND)
+    paper.removed(9, "4A01")
+    ((key, late),) = tail.turn()
+    assert (key, late.kind, late.account, late.addresses, seconds(late)) == (None, "late", ALICE, (FRIEND,), 0.0)
+    known = {FRIEND: 5.0}
+    late.tell(None, known, None)
+    assert known == {FRIEND: BEGUN.timestamp()}
+    paper.signin(10)
+    assert told(tail) == [("signin", ALICE)]
+
+
+def test_a_turn_ends_though_more_is_written_while_it_works(paper, follow, monkeypatch):
+    tail = follow(paper)
+    take = tails.Intake.take
+
+    def slow(intake, block):
+        take(intake, block)
+        paper.signin(intake.counts.records)
+
+    monkeypatch.setattr(tails.Intake, "take", slow)
+    monkeypatch.setattr(tails, "TURN", 2000)
+    paper.signin(0)
+    assert told(tail) == [("signin", ALICE)]
+    assert tail.taken == 1
+
+
+def test_a_bounce_is_not_told_before_its_mail(paper, follow, clock):
+    clock.now += 1
+    tail = follow(paper)
+    paper.client(0, "4A01")
+    paper.accept(0.1, "4A01")
+    paper.client(1, "4A02")
+    paper.accept(1.1, "4A02")
+    paper.fate(2, "4A02", FRIEND, "bounced", "5.1.1")
+    assert told(tail) == []
+    paper.fate(3, "4A01", BOB)
+    assert told(tail) == [mail("4A01", BOB), mail("4A02", FRIEND), ("bounce", ALICE)]
+
+
+def test_connects_of_yesterdays_processes_leave_the_tables(paper, follow):
+    tail = follow(paper)
+    for number in range(50):
+        paper.write(3600 * number, f"postfix/smtpd[{number + 100}]", "connect from pc.example.test[192.0.2.5]")
+    tail.turn()
+    assert tail.lake.one("SELECT count(*) FROM carried") == (25,)
+
+
 def test_a_bounce_is_told_once_after_its_mail(paper, follow):
     tail = follow(paper)
     paper.client(0, "4A01")

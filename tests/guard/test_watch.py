@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from hikeshi import playbook
 from hikeshi.drill import scenarios
 from hikeshi.drill.attacks import attack
 from hikeshi.drill.scenarios import Scenario
@@ -164,6 +165,31 @@ def test_a_watch_that_is_killed_again_and_again_counts_nothing_twice_and_misses_
     assert accounts(tmp_path / "state") == expected
 
 
+@pytest.mark.parametrize("behind", [watching.BEHIND, 1], ids=["it trickles", "it is behind"])
+def test_a_watch_rests_between_looks_unless_a_log_is_behind(tmp_path, monkeypatch, behind):
+    steps, turn, pause = [], watching.Tail.turn, watching._pause
+    monkeypatch.setattr(watching, "LOOK", 0.02)
+    monkeypatch.setattr(watching, "BEHIND", behind)
+    monkeypatch.setattr(watching.Tail, "turn", lambda tail: (turn(tail), steps.append(tail.taken))[0])
+    monkeypatch.setattr(watching, "_pause", lambda *how: steps.append("rest") or pause(*how))
+    log = tmp_path / "mail.log"
+    how = Watching([str(log)], str(tmp_path / "state"), tmp_path / "case", (1, 100_000), ZONE)
+
+    async def play():
+        stop = asyncio.Event()
+        running = asyncio.create_task(watch(how, lambda *_: None, stop))
+        for number in range(1, 6):
+            with log.open("a") as file:
+                file.write(f"2026-09-14T08:00:00+09:00 mx postfix/smtpd[{number}]: connect from a.test[192.0.2.5]\n")
+            await until(lambda number=number: number in steps, "it is read")
+        stop.set()
+        await running
+
+    asyncio.run(play())
+    fresh = [steps.index(number) for number in range(1, 6)]
+    assert [steps[place + 1] == "rest" for place in fresh[:4]] == [behind > 1] * 4
+
+
 def test_a_log_that_is_not_there_yet_is_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(watching, "LOOK", 0.02)
 
@@ -195,3 +221,22 @@ def test_positions_are_private(tmp_path, monkeypatch):
     watched(tmp_path, drill(tmp_path / "drill", days=2))
     assert oct(Path(tmp_path / "case" / "watch.json").stat().st_mode)[-3:] == "600"
     assert os.access(tmp_path / "state", os.R_OK)
+
+
+@pytest.mark.parametrize(
+    ("written", "opened"), [((), 0), (("alarms.jsonl",), 1), (("alarms.jsonl", "incident.json"), 0)]
+)
+def test_a_case_that_a_crash_kept_from_being_opened_is_opened_at_the_next_start(tmp_path, monkeypatch, written, opened):
+    found = []
+
+    async def nothing_happens(*_):
+        pass
+
+    monkeypatch.setattr(playbook, "watch", nothing_happens)
+    monkeypatch.setattr(playbook.Inquiry, "open", lambda inquiry: found.append(inquiry.case))
+    for age, name in enumerate(written):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1000 + age, 1000 + age))
+    how = Watching([str(tmp_path / "mail.log")], str(tmp_path / "state"), tmp_path, (1, 100_000))
+    asyncio.run(playbook.watch_logs(how, "1/100000"))
+    assert found == [tmp_path] * opened

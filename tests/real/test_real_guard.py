@@ -154,6 +154,14 @@ def test_a_refused_mail_is_refused_in_our_words(guard):
         receipt = smtp.hand_in(ALICE, [FRIEND], letter("bad", "refuse this"))
     assert (receipt.code, receipt.words) == (550, "5.7.1 unlike alice, 100 %")
     evidence = guard.scene.read()
+    found = evidence.message("bad")
+    assert (found["direction"], found["accepted"], found["account"], found["mail_from"]) == (
+        "refused",
+        False,
+        ALICE,
+        ALICE,
+    )
+    assert "unlike alice" in found["subject"]
     assert evidence.table("deliveries") == []
     assert guard.scene.server.queued() == {}
     assert guard.scene.server.outside.mails == []
@@ -216,7 +224,7 @@ def test_a_mail_is_let_go_by_the_guard_itself_when_it_decides_too_slowly(guard):
     guard.scene.server.change(otherwise="quarantine")
     with guard.scene.server.session(ALICE) as smtp:
         receipt = smtp.hand_in(ALICE, [FRIEND], letter("slow", "hang"))
-    assert f"let a mail go undecided: no decision within 0.2 s ({receipt.queue_id} of {ALICE})" in guard.complaints()
+    assert f"left a mail undecided, go: no decision within 0.2 s ({receipt.queue_id} of {ALICE})" in guard.complaints()
     assert guard.scene.read().fates("slow") == {FRIEND: "delivered"}
 
 
@@ -340,6 +348,10 @@ def test_no_mail_is_lost_while_the_guard_is_away(guard, away, when, otherwise, s
         "held": (["again"], 2 + int(when == "between")),
     }[status]
     assert set(queued) <= {"hold"}
+    evidence = guard.scene.read()
+    for name in ("first", "second", "again"):
+        found = evidence.message(name)
+        assert (found["account"], found["accepted"], found["held"]) == (ALICE, True, name not in went)
 
 
 def _went(server_, name):

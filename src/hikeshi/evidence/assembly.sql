@@ -66,7 +66,8 @@ WITH held_early AS (
     -- Held at its first recipient, before it had a queue id: the next client= of that process within the connection.
     SELECT program, pid, place FROM fold WHERE kind = 'hold' AND queue_id = ''
 ), early AS (
-    SELECT min(clients.place) AS client_place
+    -- Several holds may come before one client=: a milter that is away may be asked about every step.
+    SELECT DISTINCT min(clients.place) AS client_place
     FROM held_early JOIN fold AS clients USING (program, pid)
     WHERE clients.kind = 'client' AND clients.place > held_early.place
         AND NOT EXISTS (
@@ -92,6 +93,7 @@ WITH held_early AS (
         any_value(method) AS method,
         any_value(message_id) AS message_id,
         any_value(subject) AS subject,
+        any_value(reason) FILTER (kind = 'rejected') AS rejection,
         -- the queue manager's word counts: pickup may say root where that says root@example.org
         coalesce(any_value(mail_from) FILTER (kind = 'queued'), any_value(mail_from)) AS mail_from,
         any_value(size) AS size,
@@ -124,6 +126,7 @@ SELECT told.* REPLACE (
     said_any(said, ['queued', 'to', 'hold', 'expired', 'removed', 'release']) AND NOT said_any(said, ['rejected'])
         OR early.client_place IS NOT NULL AS accepted,
     said_any(said, ['removed', 'canceled', 'deleted', 'requeued', 'rejected', 'discarded']) AS closed,
+    said_any(said, ['rejected']) AND early.client_place IS NULL AS rejected,
     said_any(said, ['expired']) AS expired,
     said_any(said, ['deleted']) AS deleted,
     coalesce(coalesce(hold_place, early.client_place) > coalesce(release_place, 0), false) AS held
@@ -247,9 +250,12 @@ SELECT
     families.ended AS ended,
     hops.message_key AS message_key,
     hops.account, hops.mail_from, hops.message_id, hops.client_ip, sessions.session, hops.method, hops.size, hops.nrcpt,
-    hops.subject,
+    -- as with other refusals, the reason stands where the subject is not known
+    coalesce(hops.subject, hops.rejection) AS subject,
     NULL AS fingerprint,
     CASE
+        -- The server refused it at its end: somebody's try, and no message.
+        WHEN hops.rejected THEN 'refused'
         WHEN hops.account IS NOT NULL THEN 'submitted'
         WHEN hops.mail_from = '' AND NOT hops.handed_in THEN 'notification'
         WHEN hops.from_client THEN 'received'
@@ -268,7 +274,7 @@ FROM families
 JOIN hops ON hops.hop = families.root
 LEFT JOIN sessions ON sessions.hop = families.root
 LEFT JOIN zones ON zones.input = hops.place >> 40
-WHERE (hops.accepted OR NOT families.closed) AND {which}
+WHERE (hops.accepted OR NOT families.closed OR hops.rejected) AND {which}
 
 -- name: deliveries
 -- One row a message and address over all hops; a handed-over fate is the next hop's to tell. Status words are mapped

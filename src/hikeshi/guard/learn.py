@@ -40,7 +40,10 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing an account did: `kind` is mail, signin or bounce. `written` are addresses before alias expansion."""
+    """One thing an account did: `kind` is mail, signin, bounce or late.
+
+    `written` are addresses before alias expansion; of kind late, those of a mail told before that were known too late.
+    """
 
     kind: str
     account: str
@@ -55,6 +58,8 @@ class Event:
             score.signed_in(account, self.time, self.place)
         elif self.kind == "bounce":
             score.bounced(account, self.time)
+        elif self.kind == "late":
+            known.update((address.lower(), max(known.get(address.lower(), 0.0), self.time)) for address in self.written)
         elif self.mail is not None:
             scored = score.submitted(account, self.mail, known, organisation)
             known.update((address.lower(), account.sent / 1e6) for address in self.written)
@@ -64,7 +69,7 @@ class Event:
     @property
     def addresses(self) -> tuple[str, ...]:
         """Give the addresses whose last times it asks for."""
-        return (*self.mail.recipients, *self.written) if self.mail is not None else ()
+        return (*(self.mail.recipients if self.mail is not None else ()), *self.written)
 
 
 @dataclass(slots=True)

@@ -30,6 +30,8 @@ PATIENCE: Final = 5.0
 #: what is finished leaves the tables so long after its last record; assembly itself waits ten minutes
 _STAYS: Final = timedelta(minutes=2)
 _ASSEMBLY: Final = timedelta(minutes=10)
+#: no mail comes through a connection that is older
+_CONNECTED: Final = timedelta(days=1)
 _START: Final = datetime(1970, 1, 2)  # noqa: DTZ001 - the lake's times are UTC without saying so
 #: bytes of all logs that are taken in one turn: bounds memory and the time until the next turn
 TURN: Final = 4 << 20
@@ -70,7 +72,8 @@ class Tail:
     _assembly: Assembly | None = None
     _heard: dict[str, float] = field(default_factory=dict)
     _waiting: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    _told: dict[str, None] = field(default_factory=dict)
+    #: what was told, and of mails that did not wait for all their recipients, which they were
+    _told: dict[str, frozenset[str] | None] = field(default_factory=dict)
     _latest: dict[int, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -109,8 +112,12 @@ class Tail:
 
     def _take(self, one: _Followed) -> int:
         began, size = one.lines, 0
+        chunks: list[Chunk] = []
+        # All is read before the engine takes any of it: meanwhile more is written, and a turn would have no end.
         while size < TURN and (chunk := one.log.read()) is not None:
             size += len(chunk.block.data)
+            chunks.append(chunk)
+        for chunk in chunks:
             self._take_chunk(one, chunk)
         return one.lines - began
 
@@ -129,7 +136,9 @@ class Tail:
         assert self._assembly is not None  # noqa: S101 - made at the beginning
         for number, latest in sql.execute(_SQL["latest"]).fetchall():
             self._latest[number] = max(self._latest.get(number, latest), latest)
-        self._assembly.live(max(self._latest.values(), default=_START) + _ASSEMBLY - _STAYS)
+        latest = max(self._latest.values(), default=_START)
+        self._assembly.live(latest + _ASSEMBLY - _STAYS)
+        sql.execute(_SQL["stale"], {"before": latest - _CONNECTED})
         for table in ("reads", "changes", "activity"):
             sql.execute(f"TRUNCATE staged_{table}")
         rows = sql.execute(_SQL["live"]).fetchall()
@@ -144,26 +153,39 @@ class Tail:
         for key, complete, number, record, ended, *told in sorted(rows, key=_when):
             name = str(told[1])
             if key is not None and key in self._told:
+                yield from self._late(key, told)
                 continue
-            if key is not None and told[0] == "mail":
+            if key is not None:
                 since = self._heard.get(key, now)
-                late = now - since >= PATIENCE or self._latest[number] - ended >= timedelta(seconds=PATIENCE)
-                # Mails of one account are told in their order: one that waits makes the later ones wait.
-                if name in names or not (complete or late):
+                ready = (
+                    complete or now - since >= PATIENCE or self._latest[number] - ended >= timedelta(seconds=PATIENCE)
+                )
+                # Mails of one account and their bounces are told in order: one that waits makes the later ones wait.
+                if name in names or not ready:
                     names.add(name)
                     heard[key] = since
                     self._waiting[key] = (number, record, ended, *told)
                     continue
-            if key is not None:
-                self._told[key] = None
+                self._told[key] = None if complete else frozenset((*(told[-2] or ()), *(told[-1] or ())))
             yield key, event(*told)
         self._heard = heard
         self._forget(present)
 
+    def _late(self, key: str, told: list[Any]) -> Iterator[tuple[str | None, Event]]:
+        """Tell to whom a mail was that did not wait for all its recipients: they are written to, though not weighed.
+
+        It has no key: to be told twice changes nothing.
+        """
+        before, now = self._told[key], frozenset((*(told[-2] or ()), *(told[-1] or ())))
+        if before is not None and now - before:
+            self._told[key] = before | now
+            fresh = sorted(now - before)
+            yield None, Event("late", str(told[1]), float(told[2]), "", written=tuple(fresh))
+
     def _forget(self, present: set[str]) -> None:
         """Forget what was told of mails that have left the tables."""
         if len(self._told) > 2 * len(present) + 1000:
-            self._told = {key: None for key in self._told if key in present}
+            self._told = {key: addresses for key, addresses in self._told.items() if key in present}
 
 
 def _when(row: tuple[Any, ...]) -> float:

@@ -35,6 +35,10 @@ SELECT key, complete, input, record, ended, kind, account, epoch(time) AS second
     message_id, queue_id, addresses, written
 FROM told ORDER BY time, account, turn, input, record
 
+-- name: stale
+-- The last connects of server processes that ended long ago, which a batch carries to the end of its run.
+DELETE FROM carried WHERE kind = 'connect' AND time < $before::TIMESTAMP
+
 -- name: open
 -- Where every mail of the last hour that an account hands in begins, accepted yet or not: number of the log, line.
 SELECT input, record, message_key FROM live_messages

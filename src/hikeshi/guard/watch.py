@@ -37,8 +37,11 @@ from hikeshi.guard.orders import take_orders
 from hikeshi.guard.state import State, StateError, open_state
 from hikeshi.guard.tail import Tail
 
-#: seconds between two looks at logs that have nothing new, and after a state that was away
-LOOK, AGAIN = 0.5, 5.0
+#: seconds between two looks at logs that have little new, and after a state that was away. A look costs the engine a
+#: tenth of a second however few the lines are, so a log that trickles is not looked at for every line.
+LOOK, AGAIN = 1.0, 5.0
+#: lines of one look from which on a log is behind, and is looked at again at once
+BEHIND: Final = 5_000
 #: how many events of a watched log an account knows again
 MARKS: Final = 1024
 _POSITIONS: Final = "watch.json"
@@ -125,7 +128,7 @@ class _Watcher:
             self._complain()
             if stop.is_set():
                 return
-            if self.tail.taken == before:
+            if self.tail.taken - before < BEHIND:
                 await _pause(stop, LOOK)
 
     async def _tell(self, key: str | None, event: Event) -> None:

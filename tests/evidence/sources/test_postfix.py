@@ -274,14 +274,6 @@ BARE = {
         "postfix/smtpd",
         f"{Q}: hold: RCPT from pc[192.0.2.7]: <m>: SASL login name x; from=<m@x.test> to=<l@y.test>",
     ): "hold",
-    (
-        "postfix/cleanup",
-        f"{Q}: milter-reject: END-OF-MESSAGE from pc[192.0.2.7]: 5.7.1 no; from=<m@x.test> to=<l@y.test> proto=ESMTP helo=<pc>",
-    ): "rejected",
-    (
-        "postfix/cleanup",
-        f"{Q}: reject: header Subject: x from pc[192.0.2.7]; from=<m@x.test> to=<l@y.test>: 5.7.1 no",
-    ): "rejected",
     ("postfix/cleanup", f"{Q}: discard: body x from pc[192.0.2.7]; from=<m@x.test> to=<l@y.test>"): "discarded",
     (
         "postfix/cleanup",
@@ -293,6 +285,18 @@ BARE = {
 @pytest.mark.parametrize(("tag", "text"), BARE)
 def test_what_happens_to_a_message(bench, tag, text):
     assert piece(bench, tag, text) == {"kind": BARE[tag, text], "queue_id": Q}
+
+
+REJECTED = {
+    "milter-reject: ": "END-OF-MESSAGE from pc[192.0.2.7]: 5.7.1 no; from=<m@x.test> to=<l@y.test> proto=ESMTP helo=<pc>",
+    "reject: ": "header Subject: x from pc[192.0.2.7]; from=<m@x.test> to=<l@y.test>: 5.7.1 no",
+}
+
+
+@pytest.mark.parametrize("begins", REJECTED)
+def test_a_mail_refused_at_its_end_has_a_sender_and_a_reason(bench, begins):
+    told = {"kind": "rejected", "queue_id": Q, "mail_from": "m@x.test", "reason": REJECTED[begins]}
+    assert piece(bench, "postfix/cleanup", f"{Q}: {begins}{REJECTED[begins]}") == told
 
 
 def test_held_before_there_is_a_queue_id(bench):

@@ -180,7 +180,16 @@ RELEASED = Lines(
     sets={"kind": "'release'"},
 )
 
-REJECTED = Lines(name="postfix-rejected", fills=PIECES, tag="/cleanup", begins="reject: ", sets={"kind": "'rejected'"})
+#: A whole mail refused at its end, which has a queue id by then.
+REJECTED = Lines(
+    name="postfix-rejected",
+    fills=PIECES,
+    tag="/cleanup",
+    begins="reject: ",
+    takes=(r"^[a-z-]+: (?P<reason>[^\n]*)",),
+    finds={"mail_from": r"; from=<([^>]*)>"},
+    sets={"kind": "'rejected'"},
+)
 MILTER_REJECTED = replace(REJECTED, name="postfix-milter-rejected", begins="milter-reject: ")
 
 DISCARDED = Lines(
