@@ -15,12 +15,12 @@ import time
 from pathlib import Path
 from random import Random
 
-from hikeshi.guard.ask import Asking
-from hikeshi.guard.channelfile import Channels
 from hikeshi.guard.guard import Guard
+from hikeshi.guard.health.metrics import Metrics
 from hikeshi.guard.mail import Action, Mail
-from hikeshi.guard.metrics import Metrics
 from hikeshi.guard.norm import Norm
+from hikeshi.guard.people.ask import Asking
+from hikeshi.guard.people.channelfile import Channels
 from hikeshi.guard.state import open_state
 
 HOUR, DAY, BURST = 3600.0, 86400.0, 200

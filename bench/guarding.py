@@ -23,10 +23,10 @@ from hikeshi.drill.scenarios import SCENARIOS, Scenario, write
 from hikeshi.evidence import lake as lakes
 from hikeshi.evidence.collect import Reading, collect
 from hikeshi.evidence.seal import Manifest
-from hikeshi.guard.account import Account
-from hikeshi.guard.judge import judge
-from hikeshi.guard.learn import Event, events
 from hikeshi.guard.mail import Action
+from hikeshi.guard.weighing.account import Account
+from hikeshi.guard.weighing.judge import judge
+from hikeshi.guard.weighing.learn import Event, events
 
 #: one false alarm in so many account-days, as `hikeshi investigate` has it
 FALSE_ALARMS = (1, 100_000)

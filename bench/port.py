@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "real"))
 from scenes import ALICE, running
 from servers import missing, until
 
-from hikeshi.guard import server
 from hikeshi.guard.mail import Action, Answer, Mail
+from hikeshi.guard.port import server
 
 CLIENTS, BODY, A_SESSION = 16, 64 * 1024, 10
 _LINE = b"The quick brown fox jumps over the lazy dog; 42 times a day, it is said.\r\n"

@@ -19,13 +19,14 @@ from hikeshi.cases.summary import summary
 from hikeshi.drill.rehearsal import rehearse
 from hikeshi.evidence.collect import Reading
 from hikeshi.evidence.sources import all_sources
-from hikeshi.guard import held, log
 from hikeshi.guard.guard import Guarding, guard
-from hikeshi.guard.journal import JOURNAL
-from hikeshi.guard.judge import Mode
+from hikeshi.guard.health import log
+from hikeshi.guard.holds import held
+from hikeshi.guard.holds.receipt import Outcome, Receipt
+from hikeshi.guard.logs.journal import JOURNAL
 from hikeshi.guard.mail import Action
-from hikeshi.guard.receipt import Outcome, Receipt
 from hikeshi.guard.watch import Watching
+from hikeshi.guard.weighing.judge import Mode
 from hikeshi.playbook import FALSE_ALARMS, Answer, Question, false_alarms, investigate, learn, watch_logs
 
 _FAILED, _WITH_GAPS, _INCIDENT = 1, 3, 4

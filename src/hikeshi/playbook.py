@@ -24,11 +24,11 @@ from hikeshi.evidence.collect import Reading, Watch, collect
 from hikeshi.evidence.coverage import Coverage, coverage
 from hikeshi.evidence.lake import Lake
 from hikeshi.evidence.seal import Manifest
-from hikeshi.guard.journal import JOURNAL, export
-from hikeshi.guard.learn import Learnt as LearntEvents
-from hikeshi.guard.learn import learn as learn_lake
+from hikeshi.guard.logs.journal import JOURNAL, export
 from hikeshi.guard.state import open_state
 from hikeshi.guard.watch import Watching, watch
+from hikeshi.guard.weighing.learn import Learnt as LearntEvents
+from hikeshi.guard.weighing.learn import learn as learn_lake
 from hikeshi.scope.domains import own_domains
 from hikeshi.scope.origin import origins, read_directory
 from hikeshi.scope.reach import reach

@@ -9,9 +9,9 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["hikeshi.guard"]):
-    from hikeshi.guard.dialogue import Dialogue
     from hikeshi.guard.mail import Mail
-    from hikeshi.guard.milter import ProtocolError
+    from hikeshi.guard.port.dialogue import Dialogue
+    from hikeshi.guard.port.milter import ProtocolError
 
 #: the options and a client, so that the fuzzer need not find them out
 _BEGUN = bytes.fromhex("0000000d4f00000006000001ff001fffff 00000011436d78003400193139322e302e322e3700")

@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from hikeshi.guard.embedded import Embedded
-from hikeshi.guard.store import Hold
+from hikeshi.guard.state.embedded import Embedded
+from hikeshi.guard.state.store import Hold
 
 ME = "kai@hinode.example"
 #: the servers that are installed here; one must be, and both speak the same protocol
@@ -133,7 +133,7 @@ class Server:
             return peer.recv(65536)
 
     def open(self):
-        from hikeshi.guard.shared import Shared  # noqa: PLC0415 - the library may be missing
+        from hikeshi.guard.state.shared import Shared  # noqa: PLC0415 - the library may be missing
 
         return Shared(self.where, Tally)
 
@@ -190,7 +190,7 @@ async def burst(state):
 
 
 def main(verb, where, *more):
-    from hikeshi.guard.shared import Shared  # noqa: PLC0415 - the library may be missing
+    from hikeshi.guard.state.shared import Shared  # noqa: PLC0415 - the library may be missing
 
     async def whole():
         state = Shared(where, Tally) if "://" in where else Embedded(Path(where), Tally)

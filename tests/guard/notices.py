@@ -2,7 +2,7 @@
 """A notice, and the suspected mails that lead to one."""
 
 from hikeshi.guard.mail import Action, Answer, Mail
-from hikeshi.guard.notice import Notice
+from hikeshi.guard.people.notice import Notice
 from hikeshi.model import Weight
 
 ALICE = "alice@example.test"

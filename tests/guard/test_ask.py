@@ -11,11 +11,11 @@ from listeners import Tally, hook, inbox, until
 from notices import ALICE, NOON, WEIGHTS, suspected
 from posts import hold
 
-from hikeshi.guard import ask
-from hikeshi.guard.ask import Asking, mailbox
-from hikeshi.guard.channelfile import Channels
-from hikeshi.guard.channels import ChannelError, Mail, Webhook
 from hikeshi.guard.mail import Action
+from hikeshi.guard.people import ask
+from hikeshi.guard.people.ask import Asking, mailbox
+from hikeshi.guard.people.channelfile import Channels
+from hikeshi.guard.people.channels import ChannelError, Mail, Webhook
 
 BOB = "bob@example.test"
 ADMIN = Mail("hikeshi@example.com", ("admin@example.com",))

@@ -4,8 +4,8 @@
 import pytest
 
 from hikeshi.basics.errors import UsageError
-from hikeshi.guard import channelfile
-from hikeshi.guard.channels import Mail, Syslog, Webhook
+from hikeshi.guard.people import channelfile
+from hikeshi.guard.people.channels import Mail, Syslog, Webhook
 
 MAIL = '[mail]\nfrom = "hikeshi@example.com"\nto = ["admin@example.com"]\n'
 HOOK = '[webhook]\nurl = "https://chat.example.com/hooks/a"\n'

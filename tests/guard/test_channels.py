@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from listeners import hook, inbox, syslog
 from notices import ALICE, notice
 
-from hikeshi.guard.channels import SIGNATURE, ChannelError, Mail, Syslog, Webhook
+from hikeshi.guard.people.channels import SIGNATURE, ChannelError, Mail, Syslog, Webhook
 
 SECRET = "an invented one"  # noqa: S105 - so it is
 ADMINS = ("admin@example.com", "second@example.com")
@@ -171,7 +171,7 @@ def test_a_program_that_is_not_there_is_said(tmp_path):
 
 
 def test_a_program_that_hangs_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr("hikeshi.guard.channels._MAIL", 0.1)
+    monkeypatch.setattr("hikeshi.guard.people.channels._MAIL", 0.1)
     error = failed(program(tmp_path / "sendmail", "exec sleep 1000"))
     assert "did not end" in str(error)
     assert not error.lasting
@@ -225,7 +225,7 @@ def test_what_a_webhook_answers_decides_whether_it_is_tried_again(status, lastin
 
 
 def test_a_webhook_that_never_answers_is_left_and_tried_again(monkeypatch):
-    monkeypatch.setattr("hikeshi.guard.channels._WEBHOOK", 0.2)
+    monkeypatch.setattr("hikeshi.guard.people.channels._WEBHOOK", 0.2)
 
     async def main():
         async with hook() as there:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hikeshi.guard.content import FINGERPRINTED, SUBJECT, Fingerprint, read_message_id, read_subject
+from hikeshi.guard.port.content import FINGERPRINTED, SUBJECT, Fingerprint, read_message_id, read_subject
 
 
 def _fingerprint(*pieces: bytes) -> str | None:

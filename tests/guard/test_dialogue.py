@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import GO_ON, client, frame, macros, mail, options, quit_
 
-from hikeshi.guard.dialogue import MOST_RECIPIENTS, Dialogue
 from hikeshi.guard.mail import Mail
-from hikeshi.guard.milter import ProtocolError
-from hikeshi.guard.score import place_of
+from hikeshi.guard.port.dialogue import MOST_RECIPIENTS, Dialogue
+from hikeshi.guard.port.milter import ProtocolError
+from hikeshi.guard.weighing.score import place_of
 
 NOW = 1_795_489_764.25
 

@@ -12,9 +12,8 @@ import keepers
 import pytest
 from keepers import ME, File, Tally, add, held, look, play, until
 
-from hikeshi.guard import embedded, statefile
-from hikeshi.guard.state import Order, StateError, open_state
-from hikeshi.guard.store import KEPT
+from hikeshi.guard.state import Order, StateError, embedded, open_state, statefile
+from hikeshi.guard.state.store import KEPT
 
 #: seconds of work that a killed guard may forget on the slowest machine; on an idle one it is a tenth
 FORGETS = 2.0

@@ -8,8 +8,8 @@ import shutil
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hikeshi.guard import follow
-from hikeshi.guard.follow import FileLog
+from hikeshi.guard.logs import follow
+from hikeshi.guard.logs.follow import FileLog
 
 
 def _all(log) -> list[bytes]:

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from hikeshi.guard.ask import Asking
-from hikeshi.guard.channelfile import Channels
 from hikeshi.guard.guard import Guard
+from hikeshi.guard.health.metrics import Metrics
 from hikeshi.guard.mail import Action, Mail
-from hikeshi.guard.metrics import Metrics
 from hikeshi.guard.norm import Norm
 from hikeshi.guard.orders import take_orders
+from hikeshi.guard.people.ask import Asking
+from hikeshi.guard.people.channelfile import Channels
 from hikeshi.guard.state import Order, StateAwayError, open_state
 
 CLERK, DESK, ELSEWHERE = "clerk@example.test", "192.0.2.10", "203.0.113.77"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hikeshi.basics.errors import UsageError
-from hikeshi.guard import held, queue, receipt
-from hikeshi.guard.held import Held, Which
-from hikeshi.guard.queue import Queued
-from hikeshi.guard.receipt import Act, Outcome, Receipt
+from hikeshi.guard.holds import held, queue, receipt
+from hikeshi.guard.holds.held import Held, Which
+from hikeshi.guard.holds.queue import Queued
+from hikeshi.guard.holds.receipt import Act, Outcome, Receipt
 from hikeshi.guard.state import Hold, open_state
 
 ALICE, BOB = "alice@example.test", "bob@example.test"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from hikeshi import playbook
 from hikeshi.basics.errors import UsageError
-from hikeshi.guard import journal
-from hikeshi.guard.journal import JOURNAL, Journal, JournalError, export
+from hikeshi.guard.logs import journal
+from hikeshi.guard.logs.journal import JOURNAL, Journal, JournalError, export
 from hikeshi.playbook import Inquiry
 
 #: what the fake one is: entries of a file behind the cursor or the time, then what is added, until the file `end` is there

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hikeshi import model
-from hikeshi.guard.account import Account
-from hikeshi.guard.judge import drop, judge, release
 from hikeshi.guard.mail import Action, Mail
-from hikeshi.guard.score import submitted
+from hikeshi.guard.weighing.account import Account
+from hikeshi.guard.weighing.judge import drop, judge, release
+from hikeshi.guard.weighing.score import submitted
 
 _DAY = 86400
 _BEGIN = 1_700_000_000.0

@@ -14,9 +14,9 @@ from hikeshi.drill import scenarios
 from hikeshi.drill.attacks import attack
 from hikeshi.drill.scenarios import Scenario
 from hikeshi.drill.style import LogStyle
-from hikeshi.guard import learn as learning
-from hikeshi.guard.account import Account
-from hikeshi.guard.learn import Event, events, learn
+from hikeshi.guard.weighing import learn as learning
+from hikeshi.guard.weighing.account import Account
+from hikeshi.guard.weighing.learn import Event, events, learn
 
 _SCENARIO = Scenario("learnt", 10, 8, 5, attacks=(attack("fast", day=6),), style=LogStyle(stamps="iso"))
 _ORGANISATION = model.organisation({})

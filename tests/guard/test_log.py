@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hikeshi.guard import log
+from hikeshi.guard.health import log
 
 
 @pytest.fixture

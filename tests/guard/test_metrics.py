@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hikeshi.basics.errors import UsageError
+from hikeshi.guard.health.metrics import Metrics, serving
 from hikeshi.guard.mail import Action
-from hikeshi.guard.metrics import Metrics, serving
 
 
 def got(port, path):
@@ -101,7 +101,7 @@ def test_a_loop_that_turns_is_healthy():
 
 
 def test_a_loop_that_is_stuck_is_not(monkeypatch):
-    monkeypatch.setattr("hikeshi.guard.metrics._TURNS", 0.1)
+    monkeypatch.setattr("hikeshi.guard.health.metrics._TURNS", 0.1)
 
     async def main():
         with serving(Metrics(), "127.0.0.1:0", asyncio.get_running_loop()) as port:

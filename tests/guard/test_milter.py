@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire import client, frame, macros, options
 
-from hikeshi.guard import milter
-from hikeshi.guard.milter import Actions, Client, Frames, ProtocolError, Steps
+from hikeshi.guard.port import milter
+from hikeshi.guard.port.milter import Actions, Client, Frames, ProtocolError, Steps
 
 _PIECES = st.lists(st.binary(max_size=30), max_size=20)
 

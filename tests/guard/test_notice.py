@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from notices import ALICE, WEIGHTS, notice
 
 from hikeshi import model
-from hikeshi.guard.notice import MOST, _template, shown
+from hikeshi.guard.people.notice import MOST, _template, shown
 
 
 def test_administrators_read_what_happened_and_what_to_type():

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from posts import HELD_AT, Post, hold, queued
 
 from hikeshi.basics.errors import CaseError, UsageError
-from hikeshi.guard import postfix, receipt
-from hikeshi.guard.postfix import Done, QueueError
-from hikeshi.guard.receipt import Outcome
+from hikeshi.guard.holds import postfix, receipt
+from hikeshi.guard.holds.postfix import Done, QueueError
+from hikeshi.guard.holds.receipt import Outcome
 
 
 @pytest.fixture

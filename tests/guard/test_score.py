@@ -18,11 +18,11 @@ from hikeshi.drill.honest import SPECIALS, Announcement, Machines, MailingList, 
 from hikeshi.drill.scenarios import Scenario
 from hikeshi.drill.style import LogStyle
 from hikeshi.evidence.lake import opened
-from hikeshi.guard import memory
-from hikeshi.guard.account import Account, AccountError
-from hikeshi.guard.learn import events
 from hikeshi.guard.mail import Mail
-from hikeshi.guard.score import bounced, place_of, signed_in, submitted, unlearn
+from hikeshi.guard.weighing import memory
+from hikeshi.guard.weighing.account import Account, AccountError
+from hikeshi.guard.weighing.learn import events
+from hikeshi.guard.weighing.score import bounced, place_of, signed_in, submitted, unlearn
 
 _COLUMNS = {
     "new place": "place_weight",

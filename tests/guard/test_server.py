@@ -17,8 +17,8 @@ import pytest
 from wire import GO_ON, client, frame, macros, mail, options, quit_
 
 from hikeshi.basics.errors import UsageError
-from hikeshi.guard import milter, server
 from hikeshi.guard.mail import Action, Answer
+from hikeshi.guard.port import milter, server
 
 BEGUN = macros(b"M", auth_authen="alice") + frame(b"M", b"<a@example.test>") + frame(b"R", b"<b@x.example>")
 
@@ -333,7 +333,7 @@ def test_told_to_stop_it_waits_for_open_mails_only_so_long(caplog):
 
 _PROGRAM = """
     import asyncio
-    from hikeshi.guard import server
+    from hikeshi.guard.port import server
 
     async def main():
         listener = server.listening("inet:127.0.0.1:0")

@@ -14,7 +14,7 @@ import pytest
 from keepers import ME, SERVERS, Server, add, held, look, play
 
 from hikeshi.guard.state import StateAwayError, StateError, open_state
-from hikeshi.guard.stateurl import PASSWORD, PASSWORD_FILE
+from hikeshi.guard.state.stateurl import PASSWORD, PASSWORD_FILE
 
 pytestmark = pytest.mark.skipif(not shutil.which(SERVERS[0]), reason="no redis-server: apt-get install redis-server")
 
@@ -116,7 +116,7 @@ def test_an_account_that_is_always_overtaken_is_given_up(server, monkeypatch):
             return 0
 
         monkeypatch.setattr(state, "_change", refused)
-        monkeypatch.setattr("hikeshi.guard.shared._PAUSE", 0.0)
+        monkeypatch.setattr("hikeshi.guard.state.shared._PAUSE", 0.0)
         with pytest.raises(StateError, match=r"100 times another guard was faster"):
             await state.change(ME, [], add())
 
@@ -151,8 +151,8 @@ def test_a_server_that_is_away_is_said_and_found_again(server):
 
 def test_a_server_that_hangs_holds_no_mail_up_for_long(server, monkeypatch):
     """The first waits in vain, those after it are told at once, and later it is tried again."""
-    monkeypatch.setattr("hikeshi.guard.shared._PATIENCE", 0.2)
-    monkeypatch.setattr("hikeshi.guard.shared._REST", 0.5)
+    monkeypatch.setattr("hikeshi.guard.state.shared._PATIENCE", 0.2)
+    monkeypatch.setattr("hikeshi.guard.state.shared._REST", 0.5)
 
     async def story(state):
         await state.change(ME, [], add())
@@ -278,7 +278,7 @@ def _free(stack):
 
 def test_without_the_library_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "redis", None)
-    monkeypatch.delitem(sys.modules, "hikeshi.guard.shared", raising=False)
+    monkeypatch.delitem(sys.modules, "hikeshi.guard.state.shared", raising=False)
     with pytest.raises(StateError, match=r"needs the extra redis: pip install 'hikeshi\[redis\]'"):
         open_state("redis://127.0.0.1:1")
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from keepers import ME, SERVERS, File, Server, add, held, look, play
 
-from hikeshi.guard.account import Account
 from hikeshi.guard.state import Order, StateError, open_state
-from hikeshi.guard.store import KEPT, VERSION
+from hikeshi.guard.state.store import KEPT, VERSION
+from hikeshi.guard.weighing.account import Account
 
 YOU = "mai@hinode.example"
 ODD = ["", "kai", "KAI@HINODE.EXAMPLE", "火消し@hinode.example", "a\x00b", "byte \udcff", "x" * 5000, "a:b*[c]"]

@@ -3,8 +3,8 @@
 
 import pytest
 
-from hikeshi.guard.stateurl import PASSWORD, PASSWORD_FILE, settings
-from hikeshi.guard.store import StateError
+from hikeshi.guard.state.stateurl import PASSWORD, PASSWORD_FILE, settings
+from hikeshi.guard.state.store import StateError
 
 
 @pytest.mark.parametrize(

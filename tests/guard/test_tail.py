@@ -11,9 +11,9 @@ import pytest
 
 from hikeshi.basics.errors import UsageError
 from hikeshi.evidence import lake as lakes
-from hikeshi.guard import tail as tails
-from hikeshi.guard.follow import FileLog
-from hikeshi.guard.tail import Tail
+from hikeshi.guard.logs import tail as tails
+from hikeshi.guard.logs.follow import FileLog
+from hikeshi.guard.logs.tail import Tail
 
 ALICE, BOB, FRIEND = "alice@example.test", "bob@example.test", "friend@partner.example"
 BEGUN = datetime(2026, 9, 14, 8, 0, tzinfo=UTC)

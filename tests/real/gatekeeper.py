@@ -9,8 +9,8 @@ import json
 import sys
 from dataclasses import asdict
 
-from hikeshi.guard import server
 from hikeshi.guard.mail import Action, Answer, Mail
+from hikeshi.guard.port import server
 
 
 async def decide(mail: Mail) -> Answer:

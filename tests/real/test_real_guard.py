@@ -15,7 +15,7 @@ from configuration import DOMAIN
 from scenes import ALICE, BOB, letter, running
 from servers import MailServer, until
 
-from hikeshi.guard import server
+from hikeshi.guard.port import server
 
 FRIEND = "friend@partner.example"
 _PATIENCE = 20

@@ -7,10 +7,10 @@ import time
 import pytest
 from scenes import ALICE, BOB, HEADER_CHECKS, letter, running
 
-from hikeshi.guard import queue, receipt
-from hikeshi.guard.postfix import QueueError
-from hikeshi.guard.receipt import Outcome
-from hikeshi.guard.store import Hold
+from hikeshi.guard.holds import queue, receipt
+from hikeshi.guard.holds.postfix import QueueError
+from hikeshi.guard.holds.receipt import Outcome
+from hikeshi.guard.state.store import Hold
 
 FRIEND, BUSY = "friend@partner.example", "busy@partner.example"
 

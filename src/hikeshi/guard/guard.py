@@ -13,17 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hikeshi.cases.folder import CaseFolder
-from hikeshi.guard import channelfile, judge, metrics, score, server
-from hikeshi.guard.account import Account
 from hikeshi.guard.alarm import write_alarm
-from hikeshi.guard.ask import Asking
-from hikeshi.guard.channelfile import Channels
-from hikeshi.guard.judge import Mode
+from hikeshi.guard.health import metrics
+from hikeshi.guard.health.metrics import Metrics
 from hikeshi.guard.mail import Action, Answer, Mail
-from hikeshi.guard.metrics import Metrics
 from hikeshi.guard.norm import Norm
 from hikeshi.guard.orders import take_orders
+from hikeshi.guard.people import channelfile
+from hikeshi.guard.people.ask import Asking
+from hikeshi.guard.people.channelfile import Channels
+from hikeshi.guard.port import server
 from hikeshi.guard.state import Hold, State, StateError, open_state
+from hikeshi.guard.weighing import judge, score
+from hikeshi.guard.weighing.account import Account
+from hikeshi.guard.weighing.judge import Mode
 
 _log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from hikeshi.guard import judge
-from hikeshi.guard.account import Account
-from hikeshi.guard.ask import Asking
-from hikeshi.guard.metrics import Metrics
+from hikeshi.guard.health.metrics import Metrics
+from hikeshi.guard.people.ask import Asking
 from hikeshi.guard.state import Order, State, StateError
+from hikeshi.guard.weighing import judge
+from hikeshi.guard.weighing.account import Account
 
 #: seconds between two looks
 LOOK: Final = 1.0

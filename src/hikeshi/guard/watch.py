@@ -22,20 +22,22 @@ from typing import Any, Final, TypeVar
 from hikeshi.basics.zones import machine_zone, zone
 from hikeshi.cases.folder import CaseFolder
 from hikeshi.evidence import lake as lakes
-from hikeshi.guard import channelfile, judge, metrics
-from hikeshi.guard.account import Account
 from hikeshi.guard.alarm import write_alarm
-from hikeshi.guard.ask import Asking
-from hikeshi.guard.channelfile import Channels
-from hikeshi.guard.follow import FileLog, Log
-from hikeshi.guard.journal import JOURNAL, Journal
-from hikeshi.guard.learn import Event
+from hikeshi.guard.health import metrics
+from hikeshi.guard.health.metrics import Metrics
+from hikeshi.guard.logs.follow import FileLog, Log
+from hikeshi.guard.logs.journal import JOURNAL, Journal
+from hikeshi.guard.logs.tail import Tail
 from hikeshi.guard.mail import Action, Answer, Mail
-from hikeshi.guard.metrics import Metrics
 from hikeshi.guard.norm import Norm
 from hikeshi.guard.orders import take_orders
+from hikeshi.guard.people import channelfile
+from hikeshi.guard.people.ask import Asking
+from hikeshi.guard.people.channelfile import Channels
 from hikeshi.guard.state import State, StateError, open_state
-from hikeshi.guard.tail import Tail
+from hikeshi.guard.weighing import judge
+from hikeshi.guard.weighing.account import Account
+from hikeshi.guard.weighing.learn import Event
 
 #: seconds between two looks at logs that have little new, and after a state that was away. A look costs the engine a
 #: tenth of a second however few the lines are, so a log that trickles is not looked at for every line.

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final, Literal, TypeVar
 
-from hikeshi.guard.account import Account, Recent, Suspicion
 from hikeshi.guard.mail import Action, Answer, Mail
-from hikeshi.guard.memory import learn_sums
-from hikeshi.guard.score import Scored, unlearn
+from hikeshi.guard.weighing.account import Account, Recent, Suspicion
+from hikeshi.guard.weighing.memory import learn_sums
+from hikeshi.guard.weighing.score import Scored, unlearn
 from hikeshi.model import Weight
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
--- What accounts did, as far as the tables in memory know: the events that guard/score.py takes one at a time.
+-- What accounts did, as far as the tables in memory know: the events that guard/weighing/score.py takes one at a time.
 
 -- name: latest
 -- Up to when each log has been read, of what was read just now.

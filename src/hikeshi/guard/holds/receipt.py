@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from hikeshi.basics.errors import UsageError
 from hikeshi.cases.folder import CaseFolder
-from hikeshi.guard import postfix, queue
-from hikeshi.guard.postfix import HOLD, Done, Queued, QueueError
-from hikeshi.guard.store import Hold
+from hikeshi.guard.holds import postfix, queue
+from hikeshi.guard.holds.postfix import HOLD, Done, Queued, QueueError
+from hikeshi.guard.state.store import Hold
 
 SCHEMA: Final = "hikeshi.receipt/1"
 FOLDER: Final = "receipts"

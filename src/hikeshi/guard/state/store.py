@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from hikeshi.basics.errors import HikeshiError
 
 if TYPE_CHECKING:
-    from hikeshi.guard.score import Account
+    from hikeshi.guard.weighing.score import Account
 
 T = TypeVar("T")
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from hikeshi.guard.channelfile import Channels
-from hikeshi.guard.channels import Channel, ChannelError
-from hikeshi.guard.log import placed
+from hikeshi.guard.health.log import placed
 from hikeshi.guard.mail import Action, Answer, Mail
-from hikeshi.guard.notice import MOST, Notice
-from hikeshi.guard.store import Hold
+from hikeshi.guard.people.channelfile import Channels
+from hikeshi.guard.people.channels import Channel, ChannelError
+from hikeshi.guard.people.notice import MOST, Notice
+from hikeshi.guard.state.store import Hold
 from hikeshi.model import Weight
 
 #: seconds from one notice about an account to the next

@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from hikeshi.basics.errors import UsageError
-from hikeshi.guard.channels import Mail, Syslog, Webhook
+from hikeshi.guard.people.channels import Mail, Syslog, Webhook
 
 #: what may stand in each table, and of which type it is
 _KNOWN: Final[Mapping[str, Mapping[str, type]]] = {

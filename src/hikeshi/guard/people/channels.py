@@ -19,7 +19,7 @@ import aiosmtplib
 import httpx
 
 from hikeshi.basics.errors import HikeshiError
-from hikeshi.guard.notice import Notice
+from hikeshi.guard.people.notice import Notice
 
 #: the header of a webhook with `sha256=` and the HMAC of the body in hexadecimal digits
 SIGNATURE: Final = "X-Hikeshi-Signature"

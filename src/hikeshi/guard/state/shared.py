@@ -24,8 +24,8 @@ from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocket
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from hikeshi.guard import stateurl
-from hikeshi.guard.store import (
+from hikeshi.guard.state import stateurl
+from hikeshi.guard.state.store import (
     KEPT,
     VERSION,
     Hold,
@@ -41,7 +41,7 @@ from hikeshi.guard.store import (
 )
 
 if TYPE_CHECKING:
-    from hikeshi.guard.score import Account
+    from hikeshi.guard.weighing.score import Account
 
 _ACCOUNT, _WROTE = "hikeshi:account:", "hikeshi:wrote:"
 _STATE, _ORGANISATION, _NORM = "hikeshi:state", "hikeshi:organisation", "hikeshi:norm"

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from hikeshi.basics.errors import UsageError
-from hikeshi.guard import queue, receipt
-from hikeshi.guard.queue import Matched
-from hikeshi.guard.receipt import Outcome, Receipt
+from hikeshi.guard.holds import queue, receipt
+from hikeshi.guard.holds.queue import Matched
+from hikeshi.guard.holds.receipt import Outcome, Receipt
 from hikeshi.guard.state import Hold, Order, open_state
 
 #: what the state remembers of a hold, by what became of it

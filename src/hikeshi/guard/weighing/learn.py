@@ -12,12 +12,12 @@ from typing import Any, Final, Protocol, TypeVar
 
 from hikeshi.basics.sql import queries
 from hikeshi.evidence.lake import Lake
-from hikeshi.guard import score
-from hikeshi.guard.account import Account
 from hikeshi.guard.mail import Mail
+from hikeshi.guard.weighing import score
+from hikeshi.guard.weighing.account import Account
 from hikeshi.model import Organisation
 
-_SQL: Final = queries("hikeshi.guard", "learn.sql")
+_SQL: Final = queries("hikeshi.guard.weighing", "learn.sql")
 #: events that the engine hands over at once, and events that become one change of the state
 _FETCH: Final = 5_000
 _CHANGE: Final = 500

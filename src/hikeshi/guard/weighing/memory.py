@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from hikeshi.guard.account import KNOWN, Account, Counted, Place
+from hikeshi.guard.weighing.account import KNOWN, Account, Counted, Place
 
 SECOND: Final = 1_000_000
 _HOUR: Final = 3600 * SECOND

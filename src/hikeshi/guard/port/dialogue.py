@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
-from hikeshi.guard import content, milter
 from hikeshi.guard.mail import Mail
-from hikeshi.guard.milter import ProtocolError, Steps
-from hikeshi.guard.score import place_of
+from hikeshi.guard.port import content, milter
+from hikeshi.guard.port.milter import ProtocolError, Steps
+from hikeshi.guard.weighing.score import place_of
 
 #: far more recipients than any mail server takes (Postfix: `smtpd_recipient_limit`, 1000), and still only some MB
 MOST_RECIPIENTS: Final = 100_000

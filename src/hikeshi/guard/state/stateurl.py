@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from hikeshi.guard.store import StateError
+from hikeshi.guard.state.store import StateError
 
 PASSWORD: Final = "HIKESHI_STATE_PASSWORD"  # noqa: S105 - the name of a variable
 PASSWORD_FILE: Final = "HIKESHI_STATE_PASSWORD_FILE"  # noqa: S105 - the name of a variable

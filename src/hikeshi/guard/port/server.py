@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from hikeshi.basics.errors import UsageError
-from hikeshi.guard import milter
-from hikeshi.guard.dialogue import Dialogue
 from hikeshi.guard.mail import Action, Answer, Mail
-from hikeshi.guard.milter import ProtocolError
+from hikeshi.guard.port import milter
+from hikeshi.guard.port.dialogue import Dialogue
+from hikeshi.guard.port.milter import ProtocolError
 
 #: seconds for one decision; for the rest of a frame that has begun; for open mails to finish when we are told to stop
 BUDGET, HALF_A_FRAME, GRACE = 2.0, 30.0, 10.0

@@ -1,4 +1,4 @@
--- What accounts did, account by account in the order of time: the events that guard/score.py takes one at a time.
+-- What accounts did, account by account in the order of time: the events that guard/weighing/score.py takes one at a time.
 
 -- name: events
 -- Mails handed in, sign-ins that are not part of handing in, and bounces. `seconds` since 1970, UTC. `addresses` of a mail

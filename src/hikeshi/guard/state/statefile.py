@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from hikeshi.guard.store import KEPT, VERSION, Hold, Order, Settled, StateError, plain, written
+from hikeshi.guard.state.store import KEPT, VERSION, Hold, Order, Settled, StateError, plain, written
 
 #: an account, its bytes, and the times of its recipients by hash
 Row = tuple[str, bytes, Mapping[int, float]]

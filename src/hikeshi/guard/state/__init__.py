@@ -3,9 +3,9 @@
 
 from pathlib import Path
 
-from hikeshi.guard.embedded import Embedded
-from hikeshi.guard.score import Account
-from hikeshi.guard.store import Hold, Order, Settled, State, StateAwayError, StateError
+from hikeshi.guard.state.embedded import Embedded
+from hikeshi.guard.state.store import Hold, Order, Settled, State, StateAwayError, StateError
+from hikeshi.guard.weighing.score import Account
 
 __all__ = ["Hold", "Order", "Settled", "State", "StateAwayError", "StateError", "open_state"]
 
@@ -24,7 +24,7 @@ def open_state(where: str, *, beside: bool = False) -> State:
     if "://" not in where:
         return Embedded(Path(where), Account, beside=beside)
     try:
-        from hikeshi.guard.shared import Shared  # noqa: PLC0415 - needs an extra that not everybody wants
+        from hikeshi.guard.state.shared import Shared  # noqa: PLC0415 - needs an extra that not everybody wants
     except ModuleNotFoundError as error:
         raise StateError(
             f"--state {where}: a shared state needs the extra redis: pip install 'hikeshi[redis]'"

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hikeshi.guard import statefile
-from hikeshi.guard.store import KEPT, Hold, Order, Settled, StateError, T, differences, hash_of, plain
+from hikeshi.guard.state import statefile
+from hikeshi.guard.state.store import KEPT, Hold, Order, Settled, StateError, T, differences, hash_of, plain
 
 if TYPE_CHECKING:
-    from hikeshi.guard.score import Account
+    from hikeshi.guard.weighing.score import Account
 
 #: bytes of accounts and recipients at work, as `_Hot.weight` counts them; as objects they take about four times as much
 HOT: Final = 32 * 2**20

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from hikeshi.basics.errors import HikeshiError, UsageError
 from hikeshi.evidence.reading import Block
-from hikeshi.guard.follow import MOST, Chunk
+from hikeshi.guard.logs.follow import MOST, Chunk
 
 #: what a user writes in the place of a file
 JOURNAL: Final = "journal:"

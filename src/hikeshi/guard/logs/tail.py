@@ -20,10 +20,10 @@ from hikeshi.evidence.reading import Block
 from hikeshi.evidence.setaside import SetAside
 from hikeshi.evidence.sources import all_sources
 from hikeshi.evidence.stamps import Clock, guess_year
-from hikeshi.guard.follow import Chunk, Log
-from hikeshi.guard.learn import Event, event
+from hikeshi.guard.logs.follow import Chunk, Log
+from hikeshi.guard.weighing.learn import Event, event
 
-_SQL: Final = queries("hikeshi.guard", "tail.sql")
+_SQL: Final = queries("hikeshi.guard.logs", "tail.sql")
 #: seconds that a mail waits for the first fate of its recipients, by our clock or by that of its log, which runs faster
 #: where a long log is caught up
 PATIENCE: Final = 5.0

@@ -16,9 +16,9 @@ from hashlib import blake2b
 from typing import Final
 
 from hikeshi import model
-from hikeshi.guard.account import KNOWN, RATES, Account, Place, Recent, Stream
 from hikeshi.guard.mail import Mail
-from hikeshi.guard.memory import (
+from hikeshi.guard.weighing.account import KNOWN, RATES, Account, Place, Recent, Stream
+from hikeshi.guard.weighing.memory import (
     AFTER_HURRY,
     DAY,
     FOLLOWS,

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from hikeshi.guard import postfix
-from hikeshi.guard.postfix import HOLD, Queued, QueueError, Recipient, listed
-from hikeshi.guard.store import Hold
+from hikeshi.guard.holds import postfix
+from hikeshi.guard.holds.postfix import HOLD, Queued, QueueError, Recipient, listed
+from hikeshi.guard.state.store import Hold
 
 __all__ = ["HOLD", "Matched", "QueueError", "Queued", "Recipient", "listed", "looked_into", "matched", "same"]
 

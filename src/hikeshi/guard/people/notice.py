@@ -132,7 +132,7 @@ def _stamp(seconds: float) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("hikeshi.guard", ""),
+        loader=PackageLoader("hikeshi.guard.people", ""),
         autoescape=False,  # noqa: S701 - plain text; what strangers wrote goes through `shown`
         undefined=StrictUndefined,
         trim_blocks=True,
