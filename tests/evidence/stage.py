@@ -53,6 +53,8 @@ class Case:
         collect(self.lake, self.manifest, [str(one) for one in asked], reading, self.aside, lambda _: None)
         seal.save(self.manifest, self.evidence)
         self.lake.tidy()
+        doubled = "SELECT message_key FROM messages GROUP BY message_key HAVING count(*) > 1"
+        assert self.lake.sql.execute(doubled).fetchall() == [], "a message_key is one message"
         return self
 
     def lines(self, *lines: str | bytes, name: str = "mail.log", end: bytes = b"\n") -> "Case":

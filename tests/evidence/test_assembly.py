@@ -417,35 +417,6 @@ def test_what_was_canceled_is_no_message(case):
     assert case.rows("signins", "account", "outcome") == [("alice", "success")]
 
 
-REFUSED_AT_THE_END = {
-    "by a milter": "milter-reject: END-OF-MESSAGE from pc[192.0.2.7]: 5.7.1 no; from=<a@b.test> to=<c@d.test>",
-    "for its header": "reject: header Subject: x from pc[192.0.2.7]; from=<a@b.test> to=<c@d.test>: 5.7.1 no",
-}
-
-
-@pytest.mark.parametrize("why", REFUSED_AT_THE_END)
-def test_what_was_refused_at_its_end_is_a_try_with_its_reason(case, why):
-    words = REFUSED_AT_THE_END[why]
-    case.lines(*Log().client("A1B2C3D4", "alice").named("A1B2C3D4").say("cleanup", f"A1B2C3D4: {words}").lines)
-    assert case.rows("messages", "direction", "accepted", "held", "account", "client_ip", "mail_from", "subject") == [
-        ("refused", False, False, "alice", "192.0.2.7", "a@b.test", words.partition(": ")[2])
-    ]
-    assert case.rows("deliveries") == []
-    assert case.rows("signins", "account", "outcome") == [("alice", "success")]
-
-
-def test_a_mail_whose_milter_was_away_at_every_step_is_one_message(case):
-    """Postfix says so of each step: four times before there is a queue id, and once behind."""
-    steps = ("CONNECT from", "EHLO from", "MAIL from", "RCPT from")
-    log = Log().connect()
-    for step in steps:
-        log.say("smtpd", f"NOQUEUE: milter-hold: {step} pc[192.0.2.7]: milter triggers HOLD action; proto=ESMTP")
-    log.client("A1B2C3D4", "alice")
-    log.say("smtpd", "A1B2C3D4: milter-hold: DATA from pc[192.0.2.7]: milter triggers HOLD action; from=<a@b.test>")
-    case.lines(*log.named("A1B2C3D4").queued("A1B2C3D4").lines)
-    assert case.rows("messages", "account", "accepted", "held") == [("alice", True, True)]
-
-
 def test_a_refusal_is_a_try(case):
     words = (
         "NOQUEUE: reject: RCPT from pc[192.0.2.7]: 553 5.7.1 no; from=<alice@example.test> to=<a@b.test> proto=ESMTP"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from configuration import DOMAIN
-from scenes import ALICE, BOB, letter, running
+from scenes import ALICE, BOB, letter, named, running
 from servers import MailServer, until
 
 from hikeshi.guard.port import server
@@ -150,18 +150,15 @@ def test_a_held_mail_lies_on_hold_and_is_read_so_and_goes_when_released(guard):
 
 
 def test_a_refused_mail_is_refused_in_our_words(guard):
-    with guard.scene.server.session(ALICE) as smtp:
+    with guard.scene.server.session(ALICE, "127.0.0.66") as smtp:
         receipt = smtp.hand_in(ALICE, [FRIEND], letter("bad", "refuse this"))
     assert (receipt.code, receipt.words) == (550, "5.7.1 unlike alice, 100 %")
     evidence = guard.scene.read()
     found = evidence.message("bad")
-    assert (found["direction"], found["accepted"], found["account"], found["mail_from"]) == (
-        "refused",
-        False,
-        ALICE,
-        ALICE,
-    )
-    assert "unlike alice" in found["subject"]
+    assert (found["direction"], found["accepted"], found["held"]) == ("refused", False, False)
+    assert (found["account"], found["client_ip"], found["mail_from"]) == (ALICE, "127.0.0.66", ALICE)
+    assert found["subject"].startswith("5.7.1 unlike alice, 100 %; from=")
+    assert found["session"] == evidence.rows("signins", "session")[0][0]
     assert evidence.table("deliveries") == []
     assert guard.scene.server.queued() == {}
     assert guard.scene.server.outside.mails == []
@@ -349,9 +346,23 @@ def test_no_mail_is_lost_while_the_guard_is_away(guard, away, when, otherwise, s
     }[status]
     assert set(queued) <= {"hold"}
     evidence = guard.scene.read()
-    for name in ("first", "second", "again"):
-        found = evidence.message(name)
-        assert (found["account"], found["accepted"], found["held"]) == (ALICE, True, name not in went)
+    sent = ["guarded"] * (when == "between") + ["first", "second", "again"]
+    assert evidence.rows("messages", "account", "accepted", "held", "message_id") == sorted(
+        (ALICE, True, name not in went, named(name)) for name in sent
+    )
+
+
+def test_what_was_only_begun_while_the_guard_is_away_was_not_handed_in(guard):
+    guard.scene.server.change(otherwise="quarantine")
+    _killed(guard)
+    with guard.scene.server.session(ALICE) as smtp:
+        smtp.mail(ALICE)
+        smtp.rcpt(FRIEND)
+        smtp.rset()
+        smtp.hand_in(ALICE, [FRIEND, BOB], letter("whole"))
+    evidence = guard.scene.read()
+    assert [row["message_id"] for row in evidence.table("messages") if row["accepted"]] == [named("whole")]
+    assert [row["message_id"] for row in evidence.table("messages") if row["held"]] == [named("whole")]
 
 
 def _went(server_, name):

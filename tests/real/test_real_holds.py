@@ -79,3 +79,30 @@ def test_a_mail_of_such_an_account_that_is_released_is_delivered(scene):
     evidence = scene.read()
     assert evidence.fates("let go") == {FRIEND: "delivered", BOB: "delivered"}
     assert not evidence.message("let go")["held"]
+
+
+def test_a_mail_of_such_an_account_that_is_refused_at_its_end_is_refused_and_not_held(scene):
+    with scene.server.session(EVE, "127.0.0.66") as smtp:
+        receipt = smtp.hand_in(EVE, [FRIEND], letter("bad", "please reject this"))
+    assert receipt.code == 550
+    (found,) = scene.read().table("messages")  # refused before its Message-ID was read
+    assert (found["direction"], found["accepted"], found["held"]) == ("refused", False, False)
+    assert (found["account"], found["client_ip"], found["mail_from"]) == (EVE, "127.0.0.66", EVE)
+    assert found["subject"].startswith("header Subject: please reject this from ")
+    assert found["subject"].endswith(": 5.7.1 We do not like it")
+    assert scene.server.queued() == {}
+
+
+def test_a_mail_of_such_an_account_that_is_given_up_was_not_handed_in(scene):
+    with scene.server.session(EVE) as smtp:
+        smtp.mail(EVE)
+        smtp.rcpt(FRIEND)
+        smtp.rset()
+    assert {(row["accepted"], row["held"]) for row in scene.read().table("messages")} <= {(False, False)}
+
+
+def test_a_mail_without_a_name_is_held_all_the_same(scene):
+    with scene.server.session(EVE) as smtp:
+        smtp.hand_in(EVE, [FRIEND], b"From: somebody\r\nSubject: hello\r\n\r\nyours\r\n")
+    evidence = scene.read()
+    assert evidence.rows("messages", "account", "accepted", "held") == [(EVE, True, True)]

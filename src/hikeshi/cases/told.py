@@ -395,7 +395,9 @@ def _unknowns(lake: Lake) -> list[dict[str, str]]:
             "ja": "パスワードがどのように盗まれたか。",
         },
     ]
-    cut = int(str(lake.one("SELECT count(*) FROM messages WHERE cut IN ('start', 'both')")[0]))
+    cut = int(
+        str(lake.one("SELECT count(*) FROM messages WHERE cut IN ('start', 'both') AND direction <> 'refused'")[0])
+    )
     if cut:
         unknown.append(
             {

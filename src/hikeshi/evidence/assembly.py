@@ -129,8 +129,8 @@ class Assembly:
                     AND fresh.time BETWEEN known.started AND known.ended AND fresh.queue_id <> ''
             ) AND NOT (kind = 'refused' AND EXISTS (
                 SELECT 1 FROM messages AS known JOIN servers ON servers.host = known.host
-                WHERE known.direction = 'refused' AND servers.server = fresh.server AND known.time = fresh.time
-                    AND known.subject = fresh.reason AND known.input <> fresh.place >> 40
+                WHERE known.direction = 'refused' AND known.queue_id = '' AND servers.server = fresh.server
+                    AND known.time = fresh.time AND known.subject = fresh.reason AND known.input <> fresh.place >> 40
             ))""")
 
     def _text(self, name: str, which: str) -> str:

@@ -63,18 +63,16 @@ FROM ordered
 -- One row a life: what its pieces say together. `said` has a bit for every kind of record it has.
 CREATE OR REPLACE TEMP TABLE hops AS
 WITH held_early AS (
-    -- Held at its first recipient, before it had a queue id: the next client= of that process within the connection.
-    SELECT program, pid, place FROM fold WHERE kind = 'hold' AND queue_id = ''
+    SELECT DISTINCT program, pid FROM fold WHERE kind = 'hold' AND queue_id = ''
 ), early AS (
-    -- Several holds may come before one client=: a milter that is away may be asked about every step.
-    SELECT DISTINCT min(clients.place) AS client_place
-    FROM held_early JOIN fold AS clients USING (program, pid)
-    WHERE clients.kind = 'client' AND clients.place > held_early.place
-        AND NOT EXISTS (
-            SELECT 1 FROM fold AS other WHERE other.program = held_early.program AND other.pid = held_early.pid
-                AND other.kind = 'connect' AND other.place BETWEEN held_early.place AND clients.place
-        )
-    GROUP BY held_early.program, held_early.pid, held_early.place
+    -- Held before it had a queue id: the next client= of that process within the connection. While its milter is away,
+    -- Postfix says so at every step, CONNECT to RCPT.
+    SELECT place AS client_place FROM (
+        SELECT kind, place, lag(kind) OVER (PARTITION BY program, pid ORDER BY place) AS kind_before
+        FROM fold SEMI JOIN held_early USING (program, pid)
+        WHERE kind IN ('connect', 'client') OR kind = 'hold' AND queue_id = ''
+    )
+    WHERE kind = 'client' AND kind_before = 'hold'
 ), proxied AS (
     -- A filter before the queue: who signed in is told without a queue id, which the filter's answer gives.
     SELECT answers.server, answers.queue_id, answers.life, asked.client_ip, asked.account, asked.method,
@@ -123,13 +121,15 @@ SELECT told.* REPLACE (
     said_any(said, ['message_id']) AS named,
     said_any(said, ['pickup']) AS picked_up,
     said_any(said, ['requeued']) AS requeued,
-    said_any(said, ['queued', 'to', 'hold', 'expired', 'removed', 'release']) AND NOT said_any(said, ['rejected'])
-        OR early.client_place IS NOT NULL AS accepted,
+    said_any(said, ['rejected']) AS refused,
+    -- A hold is said before the mail is there: it may be refused after all, or given up before its headers came.
+    (said_any(said, ['queued', 'to', 'expired', 'removed', 'release'])
+        OR (said_any(said, ['hold']) OR early.client_place IS NOT NULL) AND (named OR NOT from_client))
+        AND NOT said_any(said, ['rejected', 'canceled']) AS accepted,
     said_any(said, ['removed', 'canceled', 'deleted', 'requeued', 'rejected', 'discarded']) AS closed,
-    said_any(said, ['rejected']) AND early.client_place IS NULL AS rejected,
     said_any(said, ['expired']) AS expired,
     said_any(said, ['deleted']) AS deleted,
-    coalesce(coalesce(hold_place, early.client_place) > coalesce(release_place, 0), false) AS held
+    accepted AND coalesce(coalesce(hold_place, early.client_place) > coalesce(release_place, 0), false) AS held
 FROM told JOIN (SELECT DISTINCT server, host, instance FROM servers) AS servers USING (server)
 LEFT JOIN early ON early.client_place = told.client_place
 LEFT JOIN proxied ON proxied.server = told.server AND proxied.queue_id = told.queue_id AND proxied.life = told.life
@@ -250,12 +250,11 @@ SELECT
     families.ended AS ended,
     hops.message_key AS message_key,
     hops.account, hops.mail_from, hops.message_id, hops.client_ip, sessions.session, hops.method, hops.size, hops.nrcpt,
-    -- as with other refusals, the reason stands where the subject is not known
     coalesce(hops.subject, hops.rejection) AS subject,
     NULL AS fingerprint,
     CASE
-        -- The server refused it at its end: somebody's try, and no message.
-        WHEN hops.rejected THEN 'refused'
+        -- Refused when all of it was there, by a milter or for what it holds: somebody's try.
+        WHEN hops.refused THEN 'refused'
         WHEN hops.account IS NOT NULL THEN 'submitted'
         WHEN hops.mail_from = '' AND NOT hops.handed_in THEN 'notification'
         WHEN hops.from_client THEN 'received'
@@ -274,7 +273,7 @@ FROM families
 JOIN hops ON hops.hop = families.root
 LEFT JOIN sessions ON sessions.hop = families.root
 LEFT JOIN zones ON zones.input = hops.place >> 40
-WHERE (hops.accepted OR NOT families.closed OR hops.rejected) AND {which}
+WHERE (hops.accepted OR hops.refused OR NOT families.closed) AND {which}
 
 -- name: deliveries
 -- One row a message and address over all hops; a handed-over fate is the next hop's to tell. Status words are mapped

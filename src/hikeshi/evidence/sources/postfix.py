@@ -180,17 +180,33 @@ RELEASED = Lines(
     sets={"kind": "'release'"},
 )
 
-#: A whole mail refused at its end, which has a queue id by then.
+_REFUSAL = r"^[a-z-]+: [A-Z-]+ from [^\[]*\[(?P<client_ip>[^\]]*)\](?::[0-9]+)?: (?P<reason>[^\n]*)"
+_SENDER = rf"; from=<({_MAYBE_QUOTED})>"
+
+#: Refused for its header or body. That may look like a sender, so the last of them counts, which Postfix wrote.
 REJECTED = Lines(
     name="postfix-rejected",
     fills=PIECES,
     tag="/cleanup",
     begins="reject: ",
-    takes=(r"^[a-z-]+: (?P<reason>[^\n]*)",),
-    finds={"mail_from": r"; from=<([^>]*)>"},
-    sets={"kind": "'rejected'"},
+    takes=(r"^reject: (?P<reason>[^\n]*)",),
+    sets={
+        "kind": "'rejected'",
+        "mail_from": f"CASE WHEN contains(text, '; from=<') THEN regexp_extract(text, '.*{_SENDER}', 1) END",
+    },
 )
-MILTER_REJECTED = replace(REJECTED, name="postfix-milter-rejected", begins="milter-reject: ")
+
+MILTER_REJECTED = Lines(
+    name="postfix-milter-rejected",
+    fills=PIECES,
+    tag="/cleanup",
+    begins="milter-reject: ",
+    takes=(_REFUSAL,),
+    sets={
+        "kind": "'rejected'",
+        "mail_from": f"CASE WHEN contains(text, '; from=<') THEN regexp_extract(text, '{_SENDER}', 1) END",
+    },
+)
 
 DISCARDED = Lines(
     name="postfix-discarded", fills=PIECES, tag="/cleanup", begins="discard: ", sets={"kind": "'discarded'"}
@@ -231,7 +247,7 @@ REFUSED = Lines(
     tag="/smtpd",
     word="NOQUEUE",
     begins="reject: ",
-    takes=(r"^[a-z-]+: [A-Z-]+ from [^\[]*\[(?P<client_ip>[^\]]*)\](?::[0-9]+)?: (?P<reason>[^\n]*)",),
+    takes=(_REFUSAL,),
     finds={
         "mail_from": r"; from=<([^>]*)>",
         "address": r"; from=<[^>]*> to=<([^>]*)>",
