@@ -85,9 +85,6 @@ _SOURCE = click.option(
     type=click.Choice([one.name for one in all_sources()]),
     help="Take inputs for this source instead of looking.",
 )
-_ORG = click.option(
-    "--org", multiple=True, metavar="DOMAIN", help="Domain of your own; may be given again. Default: inferred."
-)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 
 
@@ -106,7 +103,9 @@ def main() -> None:
     metavar="DIR",
     help="Case folder; made if missing, added to if there.",
 )
-@_ORG
+@click.option(
+    "--org", multiple=True, metavar="DOMAIN", help="Domain of your own; may be given again. Default: inferred."
+)
 @_TZ
 @_YEAR
 @click.option(
@@ -233,7 +232,7 @@ def _guard(
 @_guard.command("learn")
 @click.argument("inputs", nargs=-1, required=True, metavar="LOGS...")
 @_STATE
-@_ORG
+@click.option("--org", multiple=True, metavar="DOMAIN", help="Learn only accounts of this domain; may be given again.")
 @_TZ
 @_YEAR
 @_SOURCE

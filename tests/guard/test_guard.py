@@ -153,6 +153,19 @@ def test_a_mail_is_held_even_if_nobody_can_write_that_down(tmp_path, caplog):
     assert "held but not written down" in caplog.text
 
 
+def test_a_mail_is_held_even_if_the_disk_is_full(tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    async def play():
+        async with on_duty(tmp_path) as (guard, now):
+            monkeypatch.setattr("hikeshi.guard.guard.write_alarm", full)
+            return await burst(guard, now)
+
+    assert asyncio.run(play())[-1].action is Action.HOLD
+    assert "alarm not written down: No space left" in caplog.text
+
+
 def test_a_state_that_is_away_is_counted_and_left_to_the_server_to_fail_open(tmp_path):
     async def play():
         async with on_duty(tmp_path) as (guard, now):

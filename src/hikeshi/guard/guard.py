@@ -124,7 +124,12 @@ class Guard:
                 about = {"event": "state", "account": mail.account, "queue_id": mail.queue_id}
                 _log.error("held but not written down: %s", error, extra=about)
         if answer.alarmed:
-            write_alarm(self.case, mail, answer)
+            try:
+                write_alarm(self.case, mail, answer)
+            except OSError as error:
+                # A full disk must not let the mail go that has just been found out.
+                about = {"event": "alarm", "account": mail.account, "queue_id": mail.queue_id}
+                _log.error("alarm not written down: %s", error.strerror, extra=about)
         self.asking.stopped(mail, answer, before)
 
 
