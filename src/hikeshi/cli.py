@@ -156,12 +156,9 @@ def _drill(name: str, out: Path, *, write_only: bool) -> None:
 
     NAME is a scenario: founding (1,220 mails from one clerk's mailbox, found here after a few), fast, slow, bcc, …
     """
-    try:
+    with _errors():
         click.echo(f"hikeshi: inventing the logs of {name} …", err=True)
         rehearsal = rehearse(name, out)
-    except HikeshiError as error:
-        click.echo(f"hikeshi: {error}", err=True)
-        sys.exit(error.exit_code)
     if write_only:
         click.echo(str(rehearsal.logs))
         return
@@ -341,12 +338,8 @@ def _watch(
 
 
 def _run(question: Question, *, as_json: bool, fail_on_incident: bool) -> None:
-    try:
-        with Meter(question.inputs) as meter:
-            answer = investigate(question, meter.watch)
-    except HikeshiError as error:
-        click.echo(f"hikeshi: {error}", err=True)
-        sys.exit(error.exit_code)
+    with _errors(), Meter(question.inputs) as meter:
+        answer = investigate(question, meter.watch)
     _print(answer, question.case, as_json=as_json)
     sys.exit(_exit_code(answer, fail_on_incident=fail_on_incident))
 

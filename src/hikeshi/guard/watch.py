@@ -155,7 +155,7 @@ class _Watcher:
         answer = await self.state.change(event.account, event.addresses, live)
         if answer is None or event.mail is None:
             return
-        self.count.decided(answer.action, 0.0)
+        self.count.judged(answer.action)
         if answer.would is not Action.GO:
             self.asking.stopped(event.mail, answer)
             if answer.alarmed:

@@ -64,8 +64,12 @@ class Metrics:
 
     def decided(self, action: Action, seconds: float) -> None:
         """Count a mail that was decided on, and how long that took."""
-        self._mails.labels(_OUTCOMES[action]).inc()
+        self.judged(action)
         self._seconds.observe(seconds)
+
+    def judged(self, action: Action) -> None:
+        """Count a mail that a log tells of: there was nobody to be quick for."""
+        self._mails.labels(_OUTCOMES[action]).inc()
 
     def failed(self, what: str) -> None:
         """Count what went wrong between a mail server and us, by one of the words of server.py."""
