@@ -205,15 +205,6 @@ def test_a_queue_manager_that_does_not_wait_for_the_whole_kick_has_been_kicked(p
     assert receipt.release([hold("A1B2C3")], case).trouble is None
 
 
-def test_whoever_types_is_named_through_sudo(monkeypatch):
-    monkeypatch.setenv("SUDO_USER", "kai")
-    assert receipt.whoever_types() == "kai"
-    monkeypatch.delenv("SUDO_USER")
-    assert receipt.whoever_types()
-    monkeypatch.setattr("os.getuid", lambda: 4_000_000)
-    assert receipt.whoever_types() == "uid 4000000"
-
-
 LYING = st.sampled_from(["hold", "active", "deferred"])
 KINDS = st.sampled_from(["ours", "of another sender", "arrived later", "absent"])
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hikeshi.basics.errors import UsageError
+from hikeshi.basics.who import whoever_types
 from hikeshi.guard.holds import queue, receipt
 from hikeshi.guard.holds.queue import Matched
 from hikeshi.guard.holds.receipt import Outcome, Receipt
@@ -136,7 +137,7 @@ async def release(which: Which, where: str, postfix: Path | None, case: Path, wh
         HikeshiError: with what to do; the receipt tells what was done.
 
     """
-    who = who or receipt.whoever_types()
+    who = who or whoever_types()
     act = partial(receipt.release, case=case, who=who, why=why, config=postfix)
     return await _settle(which, where, Order(which.account or "", "release", who, why, time.time()), act)
 

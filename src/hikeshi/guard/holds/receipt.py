@@ -6,7 +6,6 @@ queue is listed again afterwards.
 """
 
 import os
-import pwd
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hikeshi.basics.errors import UsageError
+from hikeshi.basics.who import whoever_types
 from hikeshi.cases.folder import CaseFolder
 from hikeshi.guard.holds import postfix, queue
 from hikeshi.guard.holds.postfix import HOLD, Done, Queued, QueueError
@@ -120,14 +120,6 @@ def drop(holds: Sequence[Hold], case: Path, *, who: str, why: str, config: Path 
             "drop: what is dropped is gone for good; say who decides it (--who NAME) and why (--why REASON)"
         )
     return _act("drop", Outcome.DROPPED, postfix.delete, holds, case, who, why, config)
-
-
-def whoever_types() -> str:
-    """Give the login name of whoever runs this, also through sudo."""
-    try:
-        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
 
 
 def _act(
