@@ -6,15 +6,19 @@ import glob
 import logging
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hikeshi import model
 from hikeshi.basics.errors import HikeshiError, NothingToReadError, UsageError
+from hikeshi.cases.document import describe
 from hikeshi.cases.entries import Finding, Incident, Reach
 from hikeshi.cases.folder import CaseFolder
-from hikeshi.cases.told import Told, tell
+from hikeshi.cases.record import correct_document, name_incidents, record_investigation, take_up
+from hikeshi.cases.store import open_store
+from hikeshi.cases.tell import tell
+from hikeshi.cases.told import Told, shown_in
 from hikeshi.detect.detections import findings
 from hikeshi.detect.incidents import incidents
 from hikeshi.detect.weights import Norm, weigh
@@ -30,6 +34,7 @@ from hikeshi.guard.watch import Watching, watch
 from hikeshi.guard.weighing.learn import Learnt as LearntEvents
 from hikeshi.guard.weighing.learn import learn as learn_lake
 from hikeshi.scope.domains import own_domains
+from hikeshi.scope.foothold import footholds
 from hikeshi.scope.origin import origins, read_directory
 from hikeshi.scope.reach import reach
 
@@ -81,8 +86,23 @@ def investigate(question: Question, watch: Watch) -> Answer:
             seal.save(manifest, folder.evidence)
             lake.tidy()
             told = _told(lake, manifest, question, (alarms, account_days), directory)
-            document = tell(folder, lake, told)
+            document = describe(told, shown_in(told.manifest))
+            _record(folder, document)
+            tell(folder, lake, told, document)
     return Answer(document, len(told.incidents), _gaps(manifest, told.coverage))
+
+
+def _record(folder: CaseFolder, document: dict[str, Any]) -> None:
+    """Write what was found into the case's store, and into the document what the store knows of it."""
+    with open_store(folder.path) as store:
+        take_up(store, folder.path)
+        for one, name in zip(document["incidents"], name_incidents(store, document["incidents"]), strict=True):
+            one["id"] = name
+        changes = record_investigation(store, folder, document)
+        correct_document(store, document)
+        document["changes"] = [asdict(one) for one in changes]
+        seq, digest = store.head()
+        document["ledger"] = {"entries": seq, "head": digest}
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +246,7 @@ def _told(
         manifest=manifest,
         coverage=covered,
         incidents=list(zip(found, reached, origin, strict=True)),
+        footholds=footholds(lake, found, reached),
         findings=[*_about(norm, found, reached), *findings(lake)],
         domains=domains,
         norm=norm,

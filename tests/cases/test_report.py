@@ -120,6 +120,12 @@ def takeover() -> dict[str, Any]:
         "score": 5219.6,
         "mails_bound": 2.4,
         "bounds": {},
+        "foothold": {
+            "since": (FIRST - timedelta(minutes=6)).isoformat(),
+            "also": ["mei@hinode-works.example"],
+            "forwards": ["collect@far.example"],
+            "copies": {"mei@hinode-works.example": ["a@x.example"], "rin@hinode-works.example": ["b@x.example"]},
+        },
         "origin": [
             {
                 "store": "address book of buyer@",
@@ -182,6 +188,7 @@ def bulk() -> dict[str, Any]:
         "hands": [],
         "score": 61.3,
         "mails_bound": None,
+        "foothold": {"since": "2020-05-07T10:00:01+09:00", "also": [], "forwards": [], "copies": {}},
         "bounds": {
             "messages": [42, None, "the log ends while mails were still going out"],
             "addresses": [42, 45, "3 recipients that the queue manager counted have no delivery line in the log"],
@@ -200,6 +207,18 @@ def bulk() -> dict[str, Any]:
 def document() -> dict[str, Any]:
     return {
         "schema": "hikeshi.case/1",
+        "changes": [{"key": f"incident/{BUYER}/1/messages", "before": 1100, "after": 1220, "unit": "mails"}],
+        "corrections": [
+            {
+                "key": f"incident/{BUYER}/1/messages",
+                "value": 1219,
+                "computed": 1220,
+                "status": "confirmed",
+                "who": "Aoi",
+                "why": "one was the owner's own",
+            }
+        ],
+        "ledger": {"entries": 42, "head": hashlib.sha256(b"head").hexdigest()},
         "inputs": [
             {
                 "path": f"/srv/logs/mail.log.{number}.gz",
@@ -296,6 +315,7 @@ def hostile() -> dict[str, Any]:
         "hands": [{"kind": HOSTILE, "nats": 1.0, "says": says}],
         "bounds": {"messages": [1220, None, HOSTILE], HOSTILE: [1, 2, {"en": HOSTILE, "ja": HOSTILE}]},
         "origin": [takeover()["origin"][0] | {"store": long, "says": says}],
+        "foothold": takeover()["foothold"] | {"also": [long], "forwards": [HOSTILE] * 30, "copies": {long: [HOSTILE]}},
         "signins": [one | {"place": HOSTILE, "protocol": HOSTILE, "outcome": HOSTILE} for one in signins()],
         "recipients": [one | {"address": long, "domain": HOSTILE, "status": HOSTILE} for one in recipients(60)],
         "top_domains": [{"domain": long, "addresses": 3, "delivered": 2}],
@@ -312,6 +332,9 @@ def hostile() -> dict[str, Any]:
     }
     page["document"]["inputs"][0] |= {"path": long, "sha256": HOSTILE, "source": HOSTILE}
     page["document"]["coverage"][0] |= {"source": HOSTILE, "host": HOSTILE}
+    page["document"]["changes"][0] |= {"key": long, "before": HOSTILE, "after": [HOSTILE]}
+    page["document"]["ledger"]["head"] = HOSTILE
+    page["document"]["corrections"][0] |= dict.fromkeys(("key", "value", "computed", "status", "who", "why"), long)
     page["document"]["coverage"][0]["gaps"][0]["why"] = HOSTILE
     return page
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hikeshi.cases.told import _iso, _places, _zone
+from hikeshi.cases.told import iso, places, shown_in
 from hikeshi.drill.attacks import attack
 from hikeshi.drill.scenarios import Scenario, write
 from hikeshi.drill.style import LogStyle
@@ -48,22 +48,22 @@ NOON = datetime.fromisoformat("2026-01-05T12:00:00")
 )
 def test_times_are_shown_in_the_zone_of_the_evidence(name, told):
     """Named or as an offset; UTC where nobody can say. Naive times of the lake are UTC, aware ones are what they are."""
-    zone = _zone(manifest(Input(name)))
-    assert _iso(NOON, zone) == told
-    assert _iso(NOON.replace(tzinfo=timezone(timedelta(hours=0))), zone) == told
+    zone = shown_in(manifest(Input(name)))
+    assert iso(NOON, zone) == told
+    assert iso(NOON.replace(tzinfo=timezone(timedelta(hours=0))), zone) == told
 
 
 def test_the_zone_is_that_of_most_records():
     """Not of most files, and UTC without any."""
-    found = _zone(manifest(Input("Asia/Tokyo", 10), Input("UTC", 6), Input("UTC", 6), Input("Europe/Berlin", 11)))
-    assert _iso(NOON, found).endswith("+00:00")
-    assert str(_zone(manifest())) == "UTC"
+    found = shown_in(manifest(Input("Asia/Tokyo", 10), Input("UTC", 6), Input("UTC", 6), Input("Europe/Berlin", 11)))
+    assert iso(NOON, found).endswith("+00:00")
+    assert str(shown_in(manifest())) == "UTC"
 
 
 def test_places_lead_back_to_records():
     """As path#record; a number that no input has is said to be unknown."""
     made = manifest(Input("UTC", number=1, path="a.log"), Input("UTC", number=2, path="b.log"))
-    assert _places(made, [(2, 7), (1, 1), (9, 3)]) == ["b.log#7", "a.log#1", "?#3"]
+    assert places(made, [(2, 7), (1, 1), (9, 3)]) == ["b.log#7", "a.log#1", "?#3"]
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ Exit codes: 0 done, incident or not; 1 failed; 2 usage; 3 finished with gaps; 4 
 
 import click
 
+from hikeshi.cli.case import case_command
 from hikeshi.cli.guard import guard_command, watch_command
 from hikeshi.cli.investigate import drill_command, investigate_command
 
@@ -16,5 +17,5 @@ def main() -> None:
     """Put out a mailbox takeover: from the logs you have to the exact incident."""
 
 
-for command in (investigate_command, guard_command, watch_command, drill_command):
+for command in (investigate_command, case_command, guard_command, watch_command, drill_command):
     main.add_command(command)

@@ -34,6 +34,13 @@ CASE = click.option(
     metavar="DIR",
     help="Case folder for alarms and receipts.",
 )
+OPEN_CASE = click.option(
+    "--case",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Case folder.",
+)
 CHANNELS = click.option(
     "--channels",
     type=click.Path(path_type=Path, dir_okay=False),
