@@ -7,6 +7,7 @@ Run as a program it is a writer of its own, to be raced with or killed: `add CAS
 
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -47,12 +48,19 @@ class Server:
 
     def __init__(self):
         # Not below pytest's folder, which is private to root: the server refuses to run as root.
-        self.folder = Path(tempfile.mkdtemp(prefix="hikeshi-pg-", dir="/tmp"))  # noqa: S108 - a socket's path is short
+        self.folder = Path(tempfile.mkdtemp(prefix="hikeshi-pg-", dir="/tmp"))
         self.port = free_port()
         self._as_user = []
         if os.geteuid() == 0:
             shutil.chown(self.folder, _USER, _USER)
-            self._as_user = ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--init-groups", "--pdeathsig=INT", "--"]
+            self._as_user = [
+                "setpriv",
+                f"--reuid={_USER}",
+                f"--regid={_USER}",
+                "--init-groups",
+                "--pdeathsig=INT",
+                "--",
+            ]
         self._run("initdb", "-D", "data", "-U", "hikeshi", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
         (self.folder / "data" / "pg_hba.conf").write_text(_ACCESS)
         settings = {
@@ -73,6 +81,7 @@ class Server:
         with self.connection("postgres") as connection:
             connection.execute("CREATE ROLE locked LOGIN SUPERUSER PASSWORD 'hi-no-yojin'")
         self.made = 0
+        self.shared = self.database()
 
     def url(self, name, user="hikeshi"):
         return f"postgresql://{user}@127.0.0.1:{self.port}/{name}"
@@ -95,7 +104,7 @@ class Server:
             yield connection
 
     def stop(self):
-        self._server.send_signal(2)  # a fast shutdown: nobody is waited for
+        self._server.send_signal(signal.SIGQUIT)  # an immediate shutdown: nothing of it is kept
         self._server.wait(30)
         shutil.rmtree(self.folder)
 
@@ -121,6 +130,7 @@ class File:
     """A case in a file, as a person gets it who asks for nothing."""
 
     name = "sqlite"
+    errors = sqlite3.Error
 
     def __init__(self, case):
         self.case = case
@@ -129,12 +139,15 @@ class File:
     def raw(self):
         """Go past hikeshi, as a forger would: no trigger and no key stands in the way, and bytes may be no text."""
         with closing(sqlite3.connect(self.case / "case.db", isolation_level=None)) as connection:
+            connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
             triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
             for name, _ in triggers:
                 connection.execute(f"DROP TRIGGER {name}")
-            yield lambda sql, values=(): connection.execute(sql.replace("%s", "?"), values)
-            for _, sql in triggers:
-                connection.execute(sql)
+            try:
+                yield lambda sql, values=(): connection.execute(sql.replace("%s", "?"), values)
+            finally:
+                for _, sql in triggers:
+                    connection.execute(sql)
 
     @contextmanager
     def guarded(self):
@@ -144,13 +157,19 @@ class File:
 
 
 class Shared:
-    """A case in a database of its own on a server."""
+    """A case in a database on a server, `database` or one that cases of other tests were in before."""
 
     name = "postgresql"
+    errors = psycopg.Error
 
-    def __init__(self, case, server):
-        self.case, self.server, self.database = case, server, server.database()
+    def __init__(self, case, server, database=None):
+        self.case, self.server, self.database = case, server, database or server.shared
         place(case, server.local(self.database))
+        if database is None:
+            with self.raw() as execute:
+                execute(f"TRUNCATE {', '.join(TABLES)}")
+            (case / "store").unlink()
+            place(case, server.local(self.database))
 
     @contextmanager
     def raw(self):
@@ -181,7 +200,8 @@ def _main(verb, case, times="0"):
                 Draft("run", {"process": os.getpid(), "left": left}),
                 Draft("action", {"plan": "p", "action": f"a{left % 3}", "state": "begun", "attempt": left}),
             )
-            print(entry.seq, flush=True)
+            sys.stdout.write(f"{entry.seq}\n")
+            sys.stdout.flush()
             left -= 1
 
 

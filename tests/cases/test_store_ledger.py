@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import pytest
 from databases import writer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from hikeshi.basics.who import login, whoever_types
@@ -44,9 +44,8 @@ def test_what_is_written_is_what_is_read(kept, bodies):
             seq, digest = store.head()
             written = store.append(*(Draft("run", body) for body in bodies))
             assert store.head() == ((written[-1].seq, written[-1].digest) if written else (seq, digest))
-    except DraftError as error:
-        assert "secret" in str(error)  # an invented key that sounds like one
-        return
+    except DraftError:
+        reject()  # an invented key that sounds like a secret's
     assert [one.body for one in written] == [joined(body) for body in bodies]
     assert [one.seq for one in written] == list(range(seq + 1, seq + 1 + len(bodies)))
     assert [one.previous for one in written] == [digest, *(one.digest for one in written[:-1])][: len(bodies)]
@@ -245,7 +244,7 @@ def test_many_processes_never_fork_the_chain(kept):
 def test_who_is_killed_loses_nothing_that_was_said_to_be_written(kept):
     """At any moment, with kill -9, while somebody else writes as well."""
     dice, said = random.Random(5), []
-    for _ in range(8):
+    for _ in range(5):
         doomed, other = writer("burst", kept.case), writer("add", kept.case, 5)
         said.append(int(doomed.stdout.readline()))
         time.sleep(dice.uniform(0, 0.05))

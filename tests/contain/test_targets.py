@@ -35,6 +35,7 @@ def incident(number=1, account=KAI, verdict="takeover", since=FIRST, also=(), fo
             "also": list(also),
             "forwards": list(forwards),
             "copies": copies or {},
+            "unnamed": 2,
         },
     }
 
@@ -57,13 +58,14 @@ def test_a_takeover_is_closed_from_its_first_sign_on_with_all_that_it_left(store
     assert target.places == ("203.0.113.7",)
     assert target.forwards == ("drop@far.example",)
     assert target.copies == (Copies(MEI, ("a@x.example",)), Copies(RIN, ("a@x.example", "b@x.example")))
+    assert target.unnamed == 2
 
 
 def test_accounts_entered_from_the_same_places_are_closed_too_without_the_others_rules(store):
     investigated(store, incident(also=[RIN], forwards=["drop@far.example"], copies={MEI: ["a@x.example"]}))
     first, second = targets(store, [], NOW)
     assert (first.account, second.account) == (KAI, RIN)
-    assert (second.since, second.forwards, second.copies) == (first.since, (), ())
+    assert (second.since, second.forwards, second.copies, second.unnamed) == (first.since, (), (), 0)
 
 
 def test_unusual_bulk_is_left_alone_unless_it_is_named(store):

@@ -7,7 +7,8 @@ import pytest
 
 from hikeshi.detect.hands import hands_of
 from hikeshi.evidence.lake import opened
-from hikeshi.evidence.tables import SIGNINS
+from hikeshi.evidence.tables import CHANGES, SIGNINS
+from hikeshi.scope.domains import own_domains
 
 ME, OTHER = "kai@hinode.example", "mai@hinode.example"
 HOME, AWAY = "192.0.2.10", "203.0.113.77"
@@ -24,6 +25,9 @@ class Stand:
         self.sql.execute(
             "CREATE TABLE sent (account VARCHAR, place VARCHAR, client_ip VARCHAR, time TIMESTAMP, message_id VARCHAR)"
         )
+        self.sql.execute("DROP VIEW changes")
+        self.sql.execute(CHANGES.ddl())
+        own_domains(self.lake, ["hinode.example"])
         self.sql.execute("CREATE TABLE places (account VARCHAR, place VARCHAR, first_seen TIMESTAMP)")
 
     def sent(self, place, *, account=ME, hours=0.0, message_id=None, times=1):
@@ -39,6 +43,12 @@ class Stand:
         self.sql.execute(
             "INSERT INTO signins (time, account, ip, protocol, outcome, tries) VALUES (?, ?, ?, ?, ?, ?)",
             [NOON + timedelta(hours=hours), account, place, protocol, outcome, tries],
+        )
+
+    def redirected(self, to, *, account=ME, hours=0.0, operation="rule.redirect"):
+        self.sql.execute(
+            "INSERT INTO changes (time, account, operation, after) VALUES (?, ?, ?, ?)",
+            [NOON + timedelta(hours=hours), account, operation, to],
         )
 
     def hands(self, *, alone=False, nats=3.5):
@@ -94,6 +104,33 @@ def test_no_guessed_password(more, stand):
     """Too few, too early, behind the first mail, against somebody else, or no failures at all."""
     stand.signin("198.51.100.1", **({"hours": -1, "outcome": "failure", "tries": 50} | more))
     assert "password guessed" not in stand.hands()
+
+
+@pytest.mark.parametrize("hours", [-71, 1, 71])
+def test_a_new_redirect(hours, stand):
+    """Within three days of the mails, out of the organisation, and nothing of it before."""
+    stand.sent(HOME, hours=-480)
+    stand.redirected("collect@far.example", hours=hours)
+    told = stand.hands()["new redirect"]
+    assert told.nats > 0
+    assert "collect@far.example" in told.says["en"]
+
+
+@pytest.mark.parametrize("case", "of-old before after inside another-account discard short-log".split())
+def test_no_new_redirect(case, stand):
+    """Seen before those days or long after, to a colleague, of somebody else, thrown away, or in a log of hours."""
+    if case != "short-log":
+        stand.sent(HOME, hours=-480)
+    if case == "of-old":
+        stand.redirected("collect@far.example", hours=-200)
+    elsewhere = OTHER if case == "inside" else "collect@far.example"
+    stand.redirected(
+        elsewhere,
+        account=OTHER if case == "another-account" else ME,
+        hours={"before": -73, "after": 73}.get(case, 1),
+        operation="rule.discard" if case == "discard" else "rule.redirect",
+    )
+    assert "new redirect" not in stand.hands()
 
 
 def test_two_places_at_once(stand):

@@ -11,8 +11,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from hikeshi.guard.holds.postfix import Queued
 from hikeshi.guard.state.store import Hold
+from hikeshi.mailqueue import Queued
 
 ALICE = "alice@example.test"
 HELD_AT = 1_795_500_000.5

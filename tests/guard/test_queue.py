@@ -69,7 +69,7 @@ def test_a_list_that_cannot_be_read_whole_is_no_list(post, line):
 
 def test_a_host_without_postfix_is_told_where_to_go(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("hikeshi.guard.holds.postfix._USUALLY", str(tmp_path))
+    monkeypatch.setattr("hikeshi.mailqueue._USUALLY", str(tmp_path))
     with pytest.raises(QueueError, match="postqueue: not found; run this on the host whose Postfix"):
         queue.listed()
 

@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from posts import HELD_AT, Post, hold, queued
 
+from hikeshi import mailqueue
 from hikeshi.basics.errors import CaseError, UsageError
-from hikeshi.guard.holds import postfix, receipt
-from hikeshi.guard.holds.postfix import Done, QueueError
+from hikeshi.guard.holds import receipt
 from hikeshi.guard.holds.receipt import Outcome
+from hikeshi.mailqueue import Done, QueueError
 
 
 @pytest.fixture
@@ -86,14 +87,14 @@ def test_a_mail_that_somebody_releases_between_looking_and_acting_is_not_dropped
 
 def test_a_mail_that_takes_the_id_after_the_drop_is_not_taken_for_it(post, case, monkeypatch):
     post.lies(queued("A1B2C3"))
-    deleted = postfix.delete
+    deleted = mailqueue.delete
 
     def delete(ids, config):
         done = deleted(ids, config)
         post.lies(queued("A1B2C3", arrival=int(HELD_AT) + 60))
         return done
 
-    monkeypatch.setattr(postfix, "delete", delete)
+    monkeypatch.setattr(mailqueue, "delete", delete)
     done = drop([hold("A1B2C3")], case)
     assert outcomes(done) == [Outcome.DROPPED]
     assert post.where() == {"A1B2C3": "hold"}
@@ -102,7 +103,7 @@ def test_a_mail_that_takes_the_id_after_the_drop_is_not_taken_for_it(post, case,
 def test_a_mail_that_stays_is_said_to_be_still_held(post, case, monkeypatch):
     post.lies(queued("A1B2C3"))
     monkeypatch.setattr(
-        postfix, "release", lambda *_: Done(frozenset(), "postsuper: Released from hold: 0 messages", None)
+        mailqueue, "release", lambda *_: Done(frozenset(), "postsuper: Released from hold: 0 messages", None)
     )
     assert outcomes(receipt.release([hold("A1B2C3")], case)) == [Outcome.STILL_HELD]
 
@@ -117,7 +118,7 @@ def test_a_hold_without_an_id_is_no_mail_that_anybody_could_name(post, case):
 def test_nothing_but_an_id_is_ever_handed_to_postsuper(post, tmp_path, queue_id):
     heard = tmp_path / "heard"
     (post.folder / "postsuper").write_text(f'#!/bin/sh\ncat > "{heard}"\n')
-    postfix.delete([queue_id, "A1B2C3"])
+    mailqueue.delete([queue_id, "A1B2C3"])
     assert heard.read_text() == "A1B2C3\n"
 
 
@@ -170,7 +171,7 @@ def test_an_act_that_breaks_off_leaves_a_receipt_that_has_only_begun(post, case,
     def dies(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(postfix, "delete", dies)
+    monkeypatch.setattr(mailqueue, "delete", dies)
     with pytest.raises(KeyboardInterrupt):
         drop([hold("A1B2C3")], case)
     (path,) = case.glob("receipts/*")
@@ -235,9 +236,9 @@ def test_whatever_lies_there_only_ours_on_hold_is_touched_and_every_mail_has_one
                 del queue[one]
         return Done(frozenset(ids), "", None)
 
-    monkeypatch.setattr(postfix, "listed", lambda _=None: list(queue.values()))
-    monkeypatch.setattr(postfix, "accounts", lambda *_: {})
-    monkeypatch.setattr(postfix, "release" if release else "delete", act)
+    monkeypatch.setattr(mailqueue, "listed", lambda _=None: list(queue.values()))
+    monkeypatch.setattr(mailqueue, "accounts", lambda *_: {})
+    monkeypatch.setattr(mailqueue, "release" if release else "delete", act)
     done = receipt.release(held, case) if release else drop(held, case)
     ours = {one.queue_id for one, told in zip(held, lying, strict=True) if told == ("ours", "hold")}
     assert {one for one in before if queue.get(one) != before[one]} == ours

@@ -32,7 +32,9 @@ def files(host: "MailServer") -> dict[str, str]:
         "forwards": "".join(f"{name} {to}\n" for name, to in host.forwards.items()),
         "lists": "".join(f"{name} {to}\n" for name, to in host.lists.items()),
         "header_checks": host.header_checks,
-        "passwords": "".join(f"{account}:{{PLAIN}}{secret}\n" for account, secret in host.accounts.items()),
+        "held": "",
+        "denied": "",
+        "passwords": "".join(f"{account}:{{PLAIN}}{secret}::::::\n" for account, secret in host.accounts.items()),
     }
 
 
@@ -68,6 +70,7 @@ def _main_cf(host: "MailServer") -> str:
         "virtual_alias_maps": f"texthash:{host.etc}/forwards",
         "virtual_transport": f"lmtp:unix:{host.run}/lmtp",
         "header_checks": f"regexp:{host.etc}/header_checks",
+        "smtpd_sender_restrictions": f"check_sasl_access texthash:{host.etc}/held",
         "smtpd_sasl_type": "dovecot",
         "smtpd_sasl_path": host.run / "auth",
         "smtpd_error_sleep_time": "0",
@@ -189,11 +192,17 @@ service anvil {{
 }}
 passdb {{
   driver = passwd-file
+  deny = yes
+  args = {root}/etc/denied
+}}
+passdb {{
+  driver = passwd-file
   args = {root}/etc/passwords
 }}
 userdb {{
-  driver = static
-  args = uid=nobody gid=nogroup home={root}/homes/%u
+  driver = passwd-file
+  args = {root}/etc/passwords
+  default_fields = uid=nobody gid=nogroup home={root}/homes/%u
 }}
 mail_location = maildir:~/Maildir
 first_valid_uid = 1

@@ -3,7 +3,8 @@
 
 An invented company has a past of a month, which the guard learns. Then real servers run on loopback, ten owners work
 on, and an intruder signs in with a stolen password and sends 1,220 mails. It ends by saying how many left, how many lie
-on hold, that a release delivers them, and that no owner's mail was touched; it fails where one of these does not hold.
+on hold, that a release delivers them, and that no owner's mail was touched. Then the account is closed by one command and
+given back by another. It fails where one of its promises does not hold.
 """
 
 import json
@@ -21,11 +22,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import EmailMessage
+from email.utils import make_msgid
 from pathlib import Path
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from closing import SCRIPT, Closing, Scene, close, lures_inside
 from servers import MailServer, free_port, missing, until
 
 from hikeshi.drill import scenarios
@@ -38,6 +41,8 @@ from hikeshi.evidence.seal import Manifest
 ZONE = "Asia/Tokyo"
 MAILS = 1220
 OWNERS = 10
+#: colleagues whom the intruder writes to as well
+COLLEAGUES = 20
 MAILS_OF_AN_OWNER = 6
 #: mails of the intruder that may leave before the first one is held
 MAY_LEAVE = 5
@@ -71,7 +76,7 @@ class Outcome:
     delivered_after_release: int = 0
     undelivered: int = 0
     seconds: float = 0.0
-    told: list[str] = field(default_factory=list)
+    closing: Closing = field(default_factory=Closing)
 
     def broken(self) -> list[str]:
         """Say which promises were not kept."""
@@ -85,7 +90,7 @@ class Outcome:
             "a release delivers all the others": self.delivered_after_release == self.held - self.dropped
             and self.undelivered == 0,
         }
-        return [promise for promise, kept in promises.items() if not kept]
+        return [promise for promise, kept in promises.items() if not kept] + self.closing.broken()
 
 
 def past(folder: Path, now: datetime) -> Path:
@@ -155,6 +160,7 @@ def letter(sender: str, recipient: str, subject: str, body: str) -> bytes:
     """Write a mail."""
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = sender, recipient, subject
+    mail["Message-ID"] = make_msgid(domain=sender.partition("@")[2])
     mail.set_content(body)
     return mail.as_bytes().replace(b"\n", b"\r\n")
 
@@ -215,15 +221,20 @@ def rehearse(folder: Path, say: Any) -> Outcome:
         say("real Postfix and Dovecot start …")
         server.start()
         try:
-            return _play(server, victim, staff, state, case, say)
+            outcome = _play(server, victim, staff, state, case, say)
+            scene = Scene(server, victim.account, ELSEWHERE, LURE, logs, case, ZONE, domain, letter)
+            outcome.closing = close(scene, say)
+            return outcome
         finally:
             server.stop()
 
 
 def _play(server: MailServer, victim: Owner, staff: list[Owner], state: Path, case: Path, say: Any) -> Outcome:
     rng = Random("intruder")
-    strangers = [f"customer{number:04d}@firm{number % 97:02d}.example" for number in range(MAILS)]
+    strangers = [f"customer{number:04d}@firm{number % 97:02d}.example" for number in range(MAILS - COLLEAGUES)]
+    strangers += sorted(server.accounts.keys() - {victim.account})[:COLLEAGUES]
     rng.shuffle(strangers)
+    server.sieve(victim.account, SCRIPT)
     outcome, sent, over = Outcome(), [], threading.Event()
     say(f"{OWNERS} owners work on; an intruder signs in as {victim.account} and sends {MAILS:,} mails …")
     threads = [
@@ -268,7 +279,8 @@ def _settle_by_hand(server: MailServer, victim: Owner, outcome: Outcome, state: 
 
 
 def _lures(server: MailServer) -> int:
-    return sum(f"Subject: {LURE}".encode() in mail.data for mail in server.outside.mails)
+    outside = sum(f"Subject: {LURE}".encode() in mail.data for mail in server.outside.mails)
+    return outside + len(lures_inside(server, LURE))
 
 
 def _say(words: str) -> None:
@@ -294,7 +306,9 @@ left before the hold        {outcome.left_before:>6,}
 held, neither lost nor sent {outcome.held:>6,}
 mails of {OWNERS} owners         {outcome.owners_sent:>6,} delivered {outcome.owners_delivered:,}, held {outcome.owners_held:,}
 dropped with a reason       {outcome.dropped:>6,}
-delivered by the release    {outcome.delivered_after_release:>6,}"""
+delivered by the release    {outcome.delivered_after_release:>6,}
+closed by one command       {outcome.closing.verified:>6,} steps of {outcome.closing.steps:,} verified in {outcome.closing.seconds:.1f} s
+copies of the lure inside   {outcome.closing.copies:>6,} left {outcome.closing.copies_left:,}"""
     )
     for promise in outcome.broken():
         _say(f"NOT KEPT: {promise}")

@@ -8,9 +8,9 @@ import pytest
 from scenes import ALICE, BOB, HEADER_CHECKS, letter, running
 
 from hikeshi.guard.holds import queue, receipt
-from hikeshi.guard.holds.postfix import QueueError
 from hikeshi.guard.holds.receipt import Outcome
 from hikeshi.guard.state.store import Hold
+from hikeshi.mailqueue import QueueError
 
 FRIEND, BUSY = "friend@partner.example", "busy@partner.example"
 

@@ -113,7 +113,9 @@ def test_copies_are_what_was_delivered_to_mailboxes_of_ours_by_message_id(lake):
     sent(lake, "2", "a@hinode.example", RIN, MEI)
     sent(lake, "3", "c@hinode.example", MEI, status="bounced")
     sent(lake, "4", None, MEI)
-    assert foothold(lake).copies == {
+    found = foothold(lake)
+    assert found.unnamed == 1
+    assert found.copies == {
         MEI: ("a@hinode.example",),
         RIN: ("a@hinode.example", "b@hinode.example"),
     }

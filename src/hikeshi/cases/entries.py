@@ -121,10 +121,12 @@ class Foothold:
     """What an intruder had and left: what has to be closed. `since` is aware, UTC: the first sign of the other hand.
 
     `also` are other accounts somebody got into from the intruder's addresses, `forwards` where the account's mail went by
-    a rule from then on, `copies` the Message-IDs of the incident's mails that lie in each mailbox of ours.
+    a rule from then on, `copies` the Message-IDs of the incident's mails that lie in each mailbox of ours; `unnamed` more
+    copies have none.
     """
 
     since: datetime
     also: tuple[str, ...] = ()
     forwards: tuple[str, ...] = ()
     copies: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unnamed: int = 0

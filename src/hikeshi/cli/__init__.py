@@ -7,6 +7,8 @@ Exit codes: 0 done, incident or not; 1 failed; 2 usage; 3 finished with gaps; 4 
 import click
 
 from hikeshi.cli.case import case_command
+from hikeshi.cli.clocks import clocks_command
+from hikeshi.cli.contain import contain_command
 from hikeshi.cli.guard import guard_command, watch_command
 from hikeshi.cli.investigate import drill_command, investigate_command
 
@@ -17,5 +19,7 @@ def main() -> None:
     """Put out a mailbox takeover: from the logs you have to the exact incident."""
 
 
-for command in (investigate_command, case_command, guard_command, watch_command, drill_command):
+for command in (
+    investigate_command, case_command, contain_command, clocks_command, guard_command, watch_command, drill_command,
+):  # fmt: skip
     main.add_command(command)

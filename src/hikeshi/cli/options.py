@@ -78,6 +78,9 @@ SOURCE = click.option(
     help="Take inputs for this source instead of looking.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+LANG = click.option(
+    "--lang", type=click.Choice(["en", "ja"]), default="en", show_default=True, help="Language for people."
+)
 
 
 @contextmanager

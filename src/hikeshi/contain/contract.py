@@ -70,7 +70,8 @@ class Target:
     """One account to close, as the case knows it. Times are aware, in UTC.
 
     `since` is the first sign of the other hand; what appeared from then on is suspicious. `places` are the addresses it
-    came from, `forwards` where mail of the account was seen going by a rule in that time.
+    came from, `forwards` where mail of the account was seen going by a rule in that time. `unnamed` copies of the lure in
+    mailboxes of ours have no Message-ID, so that no connector can find them.
     """
 
     account: str
@@ -80,6 +81,7 @@ class Target:
     own_domains: tuple[str, ...] = ()
     forwards: tuple[str, ...] = ()
     copies: tuple[Copies, ...] = ()
+    unnamed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,9 @@ def _of_incident(one: dict[str, Any], domains: tuple[str, ...], now: datetime) -
         own_domains=domains,
         forwards=tuple(foothold["forwards"]),
         copies=tuple(Copies(mailbox, tuple(ids)) for mailbox, ids in foothold["copies"].items()),
+        unnamed=foothold["unnamed"],
     )
-    return [main, *(replace(main, account=name, forwards=(), copies=()) for name in foothold["also"])]
+    return [main, *(replace(main, account=name, forwards=(), copies=(), unnamed=0) for name in foothold["also"])]
 
 
 def _named(name: str, incidents: Sequence[dict[str, Any]], domains: tuple[str, ...], now: datetime) -> Target:
@@ -88,4 +89,5 @@ def _joined(one: Target, other: Target) -> Target:
         places=tuple(sorted({*one.places, *other.places})),
         forwards=tuple(sorted({*one.forwards, *other.forwards})),
         copies=tuple(Copies(mailbox, ids) for mailbox, ids in sorted(copies.items())),
+        unnamed=one.unnamed + other.unnamed,
     )

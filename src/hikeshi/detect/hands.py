@@ -19,6 +19,8 @@ _AT_ONCE = 1.5
 _ALONE = 0.7
 #: owners change their mail program rarely, and then to one that others of the house use too
 _PROGRAM = 2.0
+#: owners have their mail sent elsewhere once in years; intruders do it within days, about every tenth
+_RULE = 3.0
 _FAILURES = 5
 
 
@@ -86,6 +88,17 @@ def hands_of(lake: Lake, account: str, places: Sequence[tuple[str, float]], *, a
                 },
             )
         )
+    if collector := _new_redirect(lake, account, names):
+        found.append(
+            Hand(
+                "new redirect",
+                _RULE,
+                {
+                    "en": f"in those days a rule began to send mail of the account out to {collector}",
+                    "ja": f"その前後の日に、受信メールを社外の{collector}へ転送するルールが動き始めています",
+                },
+            )
+        )
     if elsewhere := _elsewhere(lake, account, names):
         found.append(
             Hand(
@@ -112,6 +125,29 @@ def _failures(lake: Lake, account: str, places: Sequence[str]) -> int:
         [account, *places, account, account],
     )[0]
     return int(str(failures)) if int(str(failures)) >= _FAILURES else 0
+
+
+def _new_redirect(lake: Lake, account: str, places: Sequence[str]) -> str:
+    """Give an outside address to which a rule began to send the account's mail within three days of the incident, or ''.
+
+    Where the log does not reach back further than these days, nobody can say that it began in them.
+    """
+    holes = ", ".join("?" for _ in places)
+    found = lake.sql.execute(
+        f"""
+        WITH days AS (
+            SELECT min(time) - INTERVAL 3 DAY AS begin, max(time) + INTERVAL 3 DAY AS until
+            FROM sent WHERE account = ? AND place IN ({holes})
+        )
+        SELECT after FROM changes, days
+        WHERE account = ? AND operation = 'rule.redirect'
+            AND lower(split_part(after, '@', -1)) NOT IN (FROM own_domains)
+        GROUP BY after, begin, until
+        HAVING min(changes.time) BETWEEN begin AND until AND (SELECT min(time) FROM sent) < begin
+        ORDER BY min(changes.time), after LIMIT 1""",
+        [account, *places, account],
+    ).fetchall()
+    return str(found[0][0]) if found else ""
 
 
 def _elsewhere(lake: Lake, account: str, places: Sequence[str]) -> str:

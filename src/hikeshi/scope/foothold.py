@@ -32,13 +32,15 @@ def footholds(lake: Lake, found: Sequence[Incident], reached: Sequence[Reach]) -
     _table(lake, "windows", "incident INTEGER, account VARCHAR, since TIMESTAMP", [
         (number, one.account, _naive(since[number])) for number, (one, _) in numbered if one.verdict == "takeover"
     ])  # fmt: skip
-    also, forwards, copies = _lists(lake, "also", {"days": _DAYS}), _lists(lake, "forwards"), _lists(lake, "copies")
+    also, forwards = _lists(lake, "also", {"days": _DAYS}), _lists(lake, "forwards")
+    copies, unnamed = _lists(lake, "copies"), _lists(lake, "unnamed")
     return [
         Foothold(
             since=since[number],
             also=tuple(account for (account,) in also[number]),
             forwards=tuple(address for (address,) in forwards[number]),
             copies={mailbox: tuple(message_ids) for mailbox, message_ids in copies[number]},
+            unnamed=sum(count for (count,) in unnamed[number]),
         )
         for number in since
     ]

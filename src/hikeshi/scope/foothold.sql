@@ -47,3 +47,13 @@ WHERE deliveries.status = 'delivered' AND messages.message_id <> ''
     AND lower(split_part(deliveries.address, '@', -1)) IN (FROM own_domains)
 GROUP BY incident, deliveries.address
 ORDER BY ALL
+
+-- name: unnamed
+-- How many copies lie in mailboxes of ours that have no Message-ID to find them by.
+SELECT incident, count(*)
+FROM incident_messages
+JOIN messages USING (message_key)
+JOIN deliveries USING (message_key)
+WHERE deliveries.status = 'delivered' AND coalesce(messages.message_id, '') = ''
+    AND lower(split_part(deliveries.address, '@', -1)) IN (FROM own_domains)
+GROUP BY incident

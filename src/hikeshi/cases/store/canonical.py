@@ -21,6 +21,7 @@ _SECRET: Final = re.compile(
     r"|^(?:authorization|proxyauthorization|cookie|setcookie|unicodepwd)$"
 )
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
 class DraftError(ValueError):
@@ -34,11 +35,17 @@ def canonical(value: object) -> str:
         DraftError: it is no plain JSON, or something stands in it that looks like a secret.
 
     """
-    text = json.dumps(_plain(value, "body"), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return encoded(_plain(value, "body"))
+
+
+def encoded(value: Any) -> str:
+    """Give what is known to be plain JSON as its one text."""
+    text = _ENCODER.encode(value)
     if _SURROGATE.search(text):
         # Two that make a pair are one sign once they are read again.
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        text = _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text
 
 
 def storable(text: str) -> str:

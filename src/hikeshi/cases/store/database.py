@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two databases: how they are opened and brought up to date, and what their errors mean to a person."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, event, insert, select
+from sqlalchemy import Connection, Engine, event, insert, or_, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -51,8 +52,6 @@ _POSTGRESQL: Final = {
     "53100": "the server's disk is full; nothing was written, make room and do it again",
     "53": "the server has run out of something; nothing was written",
     "25006": "the server only reads; name the one that may be written to",
-    "28": "it does not let us in; PGPASSWORD, PGPASSFILE or a service file have the password",
-    "3D000": "there is no such database; make it: createdb NAME",
     "42501": "its user may not do that; make it the owner of the database",
     "42P01": "its tables are not there any more; see who has taken them away",
 }
@@ -76,7 +75,13 @@ def _told(error: Any) -> str:
     state = getattr(error, "sqlstate", None)
     says = getattr(getattr(error, "diag", None), "message_primary", None) or " ".join(str(error).split())
     advice = next((text for begin, text in _POSTGRESQL.items() if (state or "").startswith(begin)), None)
-    if advice is None and (state is None or state.startswith(("08", "57P"))):
+    # libpq tells what went wrong while connecting by words alone.
+    if state is None and re.search("FATAL|password", says):
+        advice = (
+            "the server does not let us in: user and database must be there (createdb NAME), and the password in "
+            "PGPASSWORD, PGPASSFILE or a service file"
+        )
+    elif advice is None and (state is None or state.startswith(("08", "57P"))):
         advice = (
             "the server cannot be reached; if something was just being written, see hikeshi case log before going on"
         )
@@ -236,3 +241,9 @@ def enter(connection: Connection, case_id: str) -> None:
 def known(connection: Connection) -> list[str]:
     """Give the identities of the cases there."""
     return list(connection.execute(select(schema.cases.c.case_id)).scalars())
+
+
+def has_others(connection: Connection, case_id: str) -> bool:
+    """Say whether there are entries of other cases."""
+    other = or_(schema.ledger.c.case_id < case_id, schema.ledger.c.case_id > case_id)  # which an index can tell
+    return connection.execute(select(schema.ledger.c.seq).where(other).limit(1)).first() is not None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hikeshi.cases.store.canonical import JSON
+from hikeshi.cases.store.canonical import JSON, encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,7 @@ def digest_of(row: Mapping[str, Any]) -> str:
     body too, just as it is stored. `case_id` is among them, so that no entry moves from one case to another.
     """
     said = {key: row[key] for key in ("case_id", "seq", "time", "kind", "who", "login", "body", "previous")}
-    return hashlib.sha256(
-        json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-    ).hexdigest()
+    return hashlib.sha256(encoded(said).encode()).hexdigest()
 
 
 def entry_of(row: Mapping[str, Any]) -> Entry:

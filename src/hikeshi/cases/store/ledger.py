@@ -150,17 +150,21 @@ def open_store(case: Path) -> Iterator[Store]:
 
 def _identity(engine: Engine, found: Place, where: str) -> str:
     """Give the case's identity in the database; a file gets its own when it is opened for the first time."""
+    if found.case_id is not None:
+        with database.reading(engine) as connection:
+            if found.case_id in database.known(connection):
+                return found.case_id
+        raise StoreError(f"{where}: the database does not know this case; go on from a backup of it")
     with database.reading(engine) as connection:
         known = database.known(connection)
-    if found.case_id is None and not known:
+    if not known:
         with database.writing(engine) as connection:
             # Somebody else may have opened it meanwhile.
             known = database.known(connection)
             if not known:
                 known = [str(uuid.uuid4())]
                 database.enter(connection, known[0])
-    if found.case_id is None and len(known) == 1:
-        return known[0]
-    if found.case_id in known:
-        return found.case_id
-    raise StoreError(f"{where}: the database does not know this case; go on from a backup of it")
+    with database.reading(engine) as connection:
+        if len(known) > 1 or database.has_others(connection, known[0]):
+            raise StoreError(f"{where}: somebody has put another case into the file; go on from a backup of it")
+    return known[0]

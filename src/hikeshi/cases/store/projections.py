@@ -4,24 +4,33 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, insert
+from sqlalchemy import Connection, Table, bindparam, delete, insert
 
 from hikeshi.cases.store import schema
-from hikeshi.cases.store.canonical import DraftError, canonical, storable
+from hikeshi.cases.store.canonical import DraftError, encoded, storable
 from hikeshi.cases.store.entry import Entry
 
 
 def write(connection: Connection, case_id: str, entries: Sequence[Entry]) -> None:
     """Put into the tables what `entries` say, in their order."""
+    rows: dict[Table, dict[Any, dict[str, Any]]] = {}
     for entry in entries:
-        found = row_of(entry)
-        if found is None:
-            continue
-        table, row = found
+        if (found := row_of(entry)) is not None:
+            table, row = found
+            rows.setdefault(table, {})[_identity(table, row)] = {"case_id": case_id, **row}
+    for table, latest in rows.items():
         if table is schema.actions:
-            same = (table.c.case_id == case_id, table.c.plan == row["plan"], table.c.action == row["action"])
-            connection.execute(delete(table).where(*same))
-        connection.execute(insert(table).values(case_id=case_id, **row))
+            same = [table.c[name] == bindparam(f"this_{name}") for name in ("case_id", "plan", "action")]
+            connection.execute(
+                delete(table).where(*same),
+                [{f"this_{name}": row[name] for name in ("case_id", "plan", "action")} for row in latest.values()],
+            )
+        connection.execute(insert(table), list(latest.values()))
+
+
+def _identity(table: Table, row: Mapping[str, Any]) -> Any:
+    """Give what a row of a case is known by: an action has one, which is its latest state."""
+    return (row["plan"], row["action"]) if table is schema.actions else row["seq"]
 
 
 def row_of(entry: Entry) -> tuple[Table, dict[str, Any]] | None:
@@ -44,12 +53,12 @@ def row_of(entry: Entry) -> tuple[Table, dict[str, Any]] | None:
 
 def _text(value: Any) -> str | None:
     """Give a text as it is, and anything else as JSON."""
-    return value if value is None else storable(value if isinstance(value, str) else canonical(value))
+    return value if value is None else storable(value if isinstance(value, str) else encoded(value))
 
 
 def _json(value: Any) -> str:
     """Give a value of an entry's body as the text it is in it, null included."""
-    return canonical(value)
+    return encoded(value)
 
 
 def _number(value: Any) -> int | None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from hikeshi.guard.holds import postfix
-from hikeshi.guard.holds.postfix import HOLD, Queued, QueueError, Recipient, listed
+from hikeshi import mailqueue
 from hikeshi.guard.state.store import Hold
+from hikeshi.mailqueue import HOLD, Queued, QueueError, Recipient, listed
 
 __all__ = ["HOLD", "Matched", "QueueError", "Queued", "Recipient", "listed", "looked_into", "matched", "same"]
 
@@ -39,7 +39,7 @@ def looked_into(holds: Iterable[Hold], queued: Sequence[Queued], config: Path | 
     by_id = {one.queue_id: one for one in queued}
     alike = [(hold, by_id[hold.queue_id]) for hold in holds if hold.queue_id in by_id]
     doubtful = {one.queue_id for hold, one in alike if _could_be(hold, one) and not same(hold, one)}
-    found = postfix.accounts(sorted(doubtful), config)
+    found = mailqueue.accounts(sorted(doubtful), config)
     return [replace(one, account=found.get(one.queue_id, one.account)) for one in queued]
 
 

@@ -15,12 +15,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from hikeshi import mailqueue
 from hikeshi.basics.errors import UsageError
 from hikeshi.basics.who import whoever_types
 from hikeshi.cases.folder import CaseFolder
-from hikeshi.guard.holds import postfix, queue
-from hikeshi.guard.holds.postfix import HOLD, Done, Queued, QueueError
+from hikeshi.guard.holds import queue
 from hikeshi.guard.state.store import Hold
+from hikeshi.mailqueue import HOLD, Done, Queued, QueueError
 
 SCHEMA: Final = "hikeshi.receipt/1"
 FOLDER: Final = "receipts"
@@ -103,7 +104,7 @@ def release(
         CaseError: the receipt cannot be written, and then nothing is done.
 
     """
-    return _act("release", Outcome.RELEASED, postfix.release, holds, case, who or whoever_types(), why, config)
+    return _act("release", Outcome.RELEASED, mailqueue.release, holds, case, who or whoever_types(), why, config)
 
 
 def drop(holds: Sequence[Hold], case: Path, *, who: str, why: str, config: Path | None = None) -> Receipt:
@@ -119,7 +120,7 @@ def drop(holds: Sequence[Hold], case: Path, *, who: str, why: str, config: Path 
         raise UsageError(
             "drop: what is dropped is gone for good; say who decides it (--who NAME) and why (--why REASON)"
         )
-    return _act("drop", Outcome.DROPPED, postfix.delete, holds, case, who, why, config)
+    return _act("drop", Outcome.DROPPED, mailqueue.delete, holds, case, who, why, config)
 
 
 def _act(
@@ -159,7 +160,7 @@ def _act(
 def _listed(holds: Sequence[Hold], config: Path | None) -> dict[str, Queued]:
     if not holds:  # a decision about an account that nothing is held of
         return {}
-    return {one.queue_id: one for one in queue.looked_into(holds, postfix.listed(config), config)}
+    return {one.queue_id: one for one in queue.looked_into(holds, mailqueue.listed(config), config)}
 
 
 def _begun(hold: Hold, found: Queued | None) -> Act:

@@ -6,9 +6,7 @@ No secret stands in it: `password_file`, `secret_file` and `url_file` name priva
 """
 
 import csv
-import os
 import re
-import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from hikeshi.basics.errors import UsageError
+from hikeshi.basics.secrets import resolve, text_of
 from hikeshi.guard.people.channels import Mail, Syslog, Webhook
 
 #: what may stand in each table, and of which type it is
@@ -58,7 +57,7 @@ def read(path: Path) -> Channels:
 
     """
     try:
-        tables = tomllib.loads(_text(path))
+        tables = tomllib.loads(text_of(path))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"--channels {path}: no TOML: {error}") from error
     if not tables:
@@ -120,23 +119,14 @@ def _syslog(path: Path, table: dict[str, Any]) -> Syslog:
 
 def _secret(path: Path, name: str, table: dict[str, Any], what: str) -> str | None:
     """Read a secret from the variable or the private file that the table names; None where it names neither."""
-    if (variable := table.get(f"{what}_env")) is not None:
-        if not os.environ.get(variable):
-            raise UsageError(f"--channels {path}: [{name}] {what}_env: the variable {variable} is not set")
-        return os.environ[variable]
-    if (file := table.get(f"{what}_file")) is None:
-        return None
-    place = path.parent / file
-    secret = _text(place, private=True).strip()
-    if not secret:
-        raise UsageError(f"--channels {path}: [{name}] {what}_file: {place} is empty")
-    return secret
+    secret = resolve(table, what, f"--channels {path}: [{name}]", path.parent)
+    return None if secret is None else secret.reveal()
 
 
 def _owners(path: Path) -> dict[str, str]:
     """Read account,address; a head line of these words may stand first."""
     found = {}
-    for number, row in enumerate(csv.reader(_text(path).splitlines()), 1):
+    for number, row in enumerate(csv.reader(text_of(path).splitlines()), 1):
         cells = [cell.strip() for cell in row]
         if not any(cells) or (number == 1 and [cell.lower() for cell in cells] == ["account", "address"]):
             continue
@@ -144,15 +134,3 @@ def _owners(path: Path) -> dict[str, str]:
             raise UsageError(f"{path}:{number}: not account,address with a plain address as name@example.com")
         found[cells[0].lower()] = cells[1]
     return found
-
-
-def _text(path: Path, *, private: bool = False) -> str:
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            if private and stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-                raise UsageError(f"{path}: a secret that others may read; chmod 600 {path}")
-            return file.read()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; name a file that can be read") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not in UTF-8") from error

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Postfix of this host, through its own programs: what lies in its queue, and letting go or deleting by id.
+"""The queue of the Postfix of this host, through its own programs: what lies in it; holding, letting go, deleting by id.
 
-A host may run several; `config` is the folder of the main.cf of one, None the usual one.
+Guard and contain both act on it, so it stands beneath them. A host may run several; `config` is the folder of the main.cf of one, None the usual one.
 """
 
 import json
@@ -19,6 +19,8 @@ from hikeshi.basics.errors import HikeshiError
 
 #: the queue of mails on hold
 HOLD: Final = "hold"
+#: those of mails that have come in and not gone out
+_ON_THE_WAY: Final = ("incoming", "active", "deferred")
 
 #: where the programs are if PATH does not say
 _USUALLY: Final = "/usr/sbin:/usr/local/sbin:/sbin"
@@ -32,8 +34,10 @@ _NOBODY: Final = "MAILER-DAEMON"
 #: no id has other letters, and nothing else is handed to postsuper, least of all what it takes for every mail
 _ID = re.compile(r"(?!ALL$)\w{5,}", re.ASCII)
 _RELEASED = re.compile(r"^postsuper: (\w+): released from hold$", re.MULTILINE)
+_HELD = re.compile(r"^postsuper: (\w+): placed on hold$", re.MULTILINE)
 _REMOVED = re.compile(r"^postsuper: (\w+): removed$", re.MULTILINE)
-_ENVELOPE = re.compile(r"\*\*\* ENVELOPE RECORDS [a-z]+/(?P<id>\w+) \*\*\*")
+#: deferred mails lie in folders by the first letters of their ids (hash_queue_names)
+_ENVELOPE = re.compile(r"\*\*\* ENVELOPE RECORDS [a-z]+/(?:\w/)*(?P<id>\w+) \*\*\*")
 _SIGNED_IN: Final = "named_attribute: sasl_username="
 
 #: what a program says when it cannot, and what to do about that
@@ -110,6 +114,16 @@ def accounts(ids: Sequence[str], config: Path | None = None) -> dict[str, str]:
     return found
 
 
+def hold(ids: Sequence[str], config: Path | None = None) -> Done:
+    """Put mails on hold that wait or are on their way; of one that is being delivered this moment, the rest.
+
+    Raises:
+        QueueError: there is no Postfix.
+
+    """
+    return _superuse("-h", _HELD, ids, config, *_ON_THE_WAY)
+
+
 def release(ids: Sequence[str], config: Path | None = None) -> Done:
     """Release mails from hold and have the queue manager take them up now; of others it tries only what is due.
 
@@ -117,7 +131,7 @@ def release(ids: Sequence[str], config: Path | None = None) -> Done:
         QueueError: there is no Postfix.
 
     """
-    done = _superuse("-H", _RELEASED, ids, config)
+    done = _superuse("-H", _RELEASED, ids, config, HOLD)
     woken = _run("postkick", config, "public", "qmgr", "D")
     # It writes a second byte that the queue manager, having read the first, often does not wait for.
     if woken.returncode not in (0, -signal.SIGPIPE) and done.trouble is None:
@@ -132,12 +146,12 @@ def delete(ids: Sequence[str], config: Path | None = None) -> Done:
         QueueError: there is no Postfix.
 
     """
-    return _superuse("-d", _REMOVED, ids, config)
+    return _superuse("-d", _REMOVED, ids, config, HOLD)
 
 
-def _superuse(option: str, says: re.Pattern[str], ids: Sequence[str], config: Path | None) -> Done:
+def _superuse(option: str, says: re.Pattern[str], ids: Sequence[str], config: Path | None, *queues: str) -> Done:
     text = "".join(f"{one}\n" for one in ids if _ID.fullmatch(one))
-    said = _run("postsuper", config, option, "-", HOLD, text=text)
+    said = _run("postsuper", config, option, "-", *queues, text=text)
     output = said.stdout + said.stderr
     return Done(frozenset(says.findall(output)), output, f"postsuper: {_why(said)}" if said.returncode else None)
 
