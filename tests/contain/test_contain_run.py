@@ -575,3 +575,40 @@ def test_what_the_far_side_said_it_did_gets_time_to_show_in_the_next_run_too(sta
     assert states(stage.run(plan, step=2)) == ["not-verified"]
     assert states(stage.run(plan)) == ["verified"]
     assert far.count("do") == 1
+
+
+def test_an_undo_that_died_after_it_was_done_is_not_done_again(stage):
+    far = FarSide([RULE])
+    plan = stage.plan(far)
+    stage.run(plan)
+    usual = far.undo
+
+    def undo_and_die(*given):
+        usual(*given)
+        raise KeyboardInterrupt
+
+    far.undo = undo_and_die
+    with pytest.raises(KeyboardInterrupt):
+        stage.undo(plan)
+    assert progress_of(stage.store, plan)[plan.steps[0].key].state == State.UNDOING
+    assert states(stage.undo(plan)) == ["undone"]
+    assert far.count("undo") == 1
+
+
+def test_a_deed_that_nobody_saw_is_taken_back_even_where_a_reading_shows_nothing_of_it_yet(stage):
+    far = FarSide([RULE])
+    early = Reading(False, {}, "as it was, to a reader who comes too early")
+    scripted(far, "verify", early)
+
+    def do(step, _before, _since):
+        far.things[step.key].value = GONE
+        raise ConnectorError("the connection broke")
+
+    far.do = do
+    plan = stage.plan(far)
+    assert states(stage.run(plan)) == ["failed"]
+    scripted(far, "undo", LaterError("429", 9999))
+    assert states(stage.undo(plan)) == ["undoing"]
+    scripted(far, "restored", Reading(True, {}, "as it was, to a reader who comes too early"))
+    assert states(stage.undo(plan)) == ["undone"]
+    assert far.things[plan.steps[0].key].value == "forward to drop@far.example"

@@ -2,6 +2,7 @@
 """A thousand bad roads to a real slapd: nothing is lost, done twice, or called done when it is not."""
 
 import random
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ import ldap
 import pytest
 from directory import BASE, MANAGER, MANAGER_PASSWORD, SERVICE, SERVICE_PASSWORD, Directory, directory
 from ldap.controls.simple import RelaxRulesControl
-from ldap_faults import Engine, Road, bad_road
+from ldap_faults import GO, Engine, Fault, Road, bad_road
 
 from hikeshi.contain.connectors.ldap import PLUGIN
+from hikeshi.contain.connectors.ldap.connector import Ldap
+from hikeshi.contain.connectors.ldap.options import checked
 from hikeshi.contain.contract import Step, Target
 
 DN, OLD, FORWARD = f"uid=alice,ou=people,{BASE}", "the password that was stolen", "drop@example.org"
@@ -153,3 +156,29 @@ def test_on_bad_roads_nothing_is_lost_done_twice_or_called_done_when_it_is_not(s
     # A test without faults would prove nothing.
     assert min(met[kind] for kind in ("before", "after", "refused")) > 200
     assert met["late"] > 10
+
+
+def test_an_interrupt_while_the_server_is_silent_ends_it_at_once(slapd, truth):
+    truth.reset(None)
+    faults = {"search": GO, "extended": GO, "bind": GO, "modify": Fault("late")}
+    road = Road(("127.0.0.1", slapd.port), lambda operation: faults[operation], 60)
+    connector = Ldap(checked(settings(road.url)), 60)
+    now = datetime.now(UTC)
+    step = connector.look(Target("alice@example.test", now - timedelta(hours=1), now)).steps[-1]
+    before = connector.probe(step)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    kept = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        with pytest.raises(KeyboardInterrupt):
+            connector.do(step, before, now)
+        connector.close()
+        # What was on its way is found out by reading, on a new connection.
+        assert connector.verify(step, before, now).reached is True
+    finally:
+        signal.signal(signal.SIGALRM, kept)
+        connector.close()
+        road.close()

@@ -3,21 +3,25 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
 
 from hikeshi.basics.errors import UsageError
+from hikeshi.cases.folder import CaseFolder
 from hikeshi.cases.store import Store
 from hikeshi.cli.options import FAILED, JSON, LANG, OPEN_CASE, WITH_GAPS, errors
 from hikeshi.cli.store import audited, opened
 from hikeshi.contain import approval, cacao
 from hikeshi.contain.configuration import Configuration, connect, read_configuration, settings
-from hikeshi.contain.contract import Connector, Step
+from hikeshi.contain.connectors import all_plugins
+from hikeshi.contain.contract import Connector, Plugin, Step
 from hikeshi.contain.journal import State, progress_of
+from hikeshi.contain.patience import Patience
 from hikeshi.contain.plan import Plan, find_plan, make_plan, plans, remember
 from hikeshi.contain.recheck import next_due, recheck
 from hikeshi.contain.run import Outcome, run
@@ -37,6 +41,10 @@ _CONNECTORS = click.option(
 _PLAN = click.option(
     "--plan", "name", metavar="ID", help="Which plan, by the beginning of its name. Default: the last."
 )
+#: where what people bring in is kept, in the case folder
+_IMPORTS: Final = "imports"
+#: seconds to wait for a far side that says "later" while it is looked at: for one question, and in all
+_PATIENCE: Final = (30, 300)
 _WHO = click.option("--who", required=True, metavar="NAME", help="Who decides.")
 _WHY = click.option("--why", required=True, metavar="REASON", help="Why.")
 
@@ -74,9 +82,12 @@ def contain_command(
         raise click.UsageError("--execute acts: say who decides (--who NAME) and why (--why REASON)")
     with errors():
         configuration = read_configuration(file)
-        with opened(case) as store, _connected(configuration, only) as connectors:
+        with opened(case) as store, _connected(configuration, only, case) as connectors:
             now = datetime.now(UTC)
-            plan = make_plan(targets(store, accounts, now), connectors, configuration.limits, now)
+            found = targets(store, accounts, now)
+            plan = make_plan(found, connectors, configuration.limits, now, Patience(*_PATIENCE))
+            for path in _scripts(plan, configuration, case):
+                click.echo(f"hikeshi: for a person to read and run: {path}; then hikeshi contain import FILE", err=True)
             if execute and who and why:
                 audited(store)
                 approval.approve(store, plan, who=who, why=why)
@@ -132,7 +143,7 @@ def _run(case: Path, file: Path, name: str | None, lang: Language, *, as_json: b
         with opened(case) as store:
             plan = find_plan(store, name)
             approval.hold_approved(store, plan, configuration.limits.persons)
-            with _connected(configuration, _needed(plan, configuration)) as connectors:
+            with _connected(configuration, _needed(plan, configuration), case) as connectors:
                 audited(store)
                 outcome = run(store, plan, connectors, case=case, limits=configuration.limits, watch=_watch)
     _end(outcome, lang, as_json=as_json)
@@ -176,7 +187,7 @@ def _reread(store: Store, plan: Plan, configuration: Configuration, case: Path, 
     at = next_due(store, plan)
     if due and (at is None or at > now):
         return 0
-    with _connected(configuration, _needed(plan, configuration)) as connectors:
+    with _connected(configuration, _needed(plan, configuration), case) as connectors:
         audited(store)
         found = recheck(store, plan, connectors, now, case=case, only_due=due)
     for one in found.read:
@@ -209,7 +220,7 @@ def _undo(
         configuration = read_configuration(file)
         with opened(case) as store:
             plan = find_plan(store, name)
-            with _connected(configuration, _needed(plan, configuration)) as connectors:
+            with _connected(configuration, _needed(plan, configuration), case) as connectors:
                 audited(store)
                 done = undo(
                     store, plan, connectors, None if everything else steps, who=who, why=why, case=case, watch=_watch
@@ -242,7 +253,8 @@ def _setup(connector: str, file: Path) -> None:
     """Print the least permissions that a connector needs, and how to give them."""
     with errors():
         configuration = read_configuration(file)
-        click.echo(configuration.plugins[connector].setup(settings(configuration, connector)))
+        plugin = _plugin(connector, configuration.plugins)
+        click.echo(plugin.setup(settings(configuration, connector)))
 
 
 @contain_command.command("teardown")
@@ -253,8 +265,36 @@ def _teardown(connector: str, file: Path, *, execute: bool) -> None:
     """Print how the permissions of a connector are taken away again, and with --execute take them away."""
     with errors():
         configuration = read_configuration(file)
-        given = settings(configuration, connector)
-        click.echo(configuration.plugins[connector].teardown(given, execute))
+        plugin = _plugin(connector, configuration.plugins)
+        click.echo(plugin.teardown(settings(configuration, connector), execute))
+
+
+@contain_command.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@OPEN_CASE
+@click.option("--from", "connector", default="m365", show_default=True, help="Whose script wrote it.")
+def _import(file: Path, case: Path, connector: str) -> None:
+    """Bring in what a script for a person exported; the next `contain run` or `verify` reads it."""
+    with errors():
+        accept = _plugin(connector, {one.name: one for one in all_plugins()}).accept
+        if accept is None:
+            raise UsageError(f"{connector}: has no script for people, so there is nothing to bring in")
+        with opened(case) as store:
+            audited(store)
+            accept(file.read_bytes(), CaseFolder(case / _IMPORTS).path)
+    click.echo(f"taken; hikeshi contain run --case {case}")
+
+
+def _plugin(name: str, plugins: Mapping[str, Plugin]) -> Plugin:
+    if name not in plugins:
+        raise UsageError(f"{name}: no such connector; there are {', '.join(plugins)}")
+    return plugins[name]
+
+
+def _scripts(plan: Plan, configuration: Configuration, case: Path) -> list[Path]:
+    """Write the scripts of what only a person can do into the case folder."""
+    writers = ((configuration.plugins[step.connector].script, step) for step in plan.steps)
+    return [path for write, step in writers if write is not None and (path := write(step, case)) is not None]
 
 
 def _needed(plan: Plan, configuration: Configuration) -> list[str]:
@@ -273,9 +313,9 @@ def _needed(plan: Plan, configuration: Configuration) -> list[str]:
 
 
 @contextmanager
-def _connected(configuration: Configuration, names: Sequence[str]) -> Iterator[list[Connector]]:
+def _connected(configuration: Configuration, names: Sequence[str], case: Path) -> Iterator[list[Connector]]:
     """Connect to these far sides, to all of the file where none is named."""
-    connectors = connect(configuration, names or None)
+    connectors = connect(configuration, names or None, case / _IMPORTS)
     try:
         yield connectors
     finally:

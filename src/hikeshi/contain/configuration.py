@@ -57,8 +57,10 @@ def read_configuration(path: Path, plugins: Sequence[Plugin] | None = None) -> C
     return Configuration(path, known, tables, limits)
 
 
-def settings(configuration: Configuration, name: str) -> Settings:
+def settings(configuration: Configuration, name: str, imports: Path | None = None) -> Settings:
     """Give a connector's settings with its secrets, each a `Secret`, which are read now.
+
+    `imports` is where what people bring in is kept, where the file says nothing else.
 
     Raises:
         UsageError: the file has no such table, or a secret is not where it says.
@@ -67,6 +69,8 @@ def settings(configuration: Configuration, name: str) -> Settings:
     _hold_there(configuration, name)
     path, plugin, table = configuration.path, configuration.plugins[name], configuration.tables[name]
     found = {key: value for key, value in table.items() if key in plugin.settings}
+    if imports is not None and "imports" in plugin.settings:
+        found.setdefault("imports", str(imports))
     for secret in plugin.secrets:
         value = resolve(table, secret, _begin(path, name), path.parent)
         if value is not None:
@@ -74,8 +78,12 @@ def settings(configuration: Configuration, name: str) -> Settings:
     return found
 
 
-def connect(configuration: Configuration, names: Collection[str] | None = None) -> list[Connector]:
+def connect(
+    configuration: Configuration, names: Collection[str] | None = None, imports: Path | None = None
+) -> list[Connector]:
     """Give the connectors of the file, all or those of `names`, in the file's order. The caller closes them.
+
+    `imports` as in `settings`.
 
     Raises:
         UsageError: a name is none of the file's, or a secret is not where it says.
@@ -87,7 +95,7 @@ def connect(configuration: Configuration, names: Collection[str] | None = None) 
     made: list[Connector] = []
     try:
         for name in configuration.tables if names is None else [one for one in configuration.tables if one in names]:
-            made.append(configuration.plugins[name].connect(settings(configuration, name)))  # noqa: PERF401 - as far as it came
+            made.append(configuration.plugins[name].connect(settings(configuration, name, imports)))  # noqa: PERF401 - as far as it came
     except BaseException:
         for one in made:
             one.close()

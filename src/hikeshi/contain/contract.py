@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from hikeshi.basics.errors import HikeshiError
@@ -198,6 +199,10 @@ class Plugin:
     `settings` are the keys that its table may have and their types; `required` those it must have. For each name in
     `secrets` the table has NAME_env, NAME_file or NAME_keyring, and `connect` gets a `Secret` under NAME. `setup` prints the least
     permissions and how to give them; `teardown` how to take them away, and takes away what it can where `execute` is set.
+
+    For what only a person can do there are `script`, which writes a step's script into a folder and gives its path, None
+    for a step that needs none, and `accept`, which checks what the script exported and keeps it in a folder, from which the
+    connector reads it: its setting `imports`.
     """
 
     name: str
@@ -207,3 +212,5 @@ class Plugin:
     teardown: Callable[[Settings, bool], str]
     required: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    script: Callable[[Step, Path], Path | None] | None = None
+    accept: Callable[[bytes, Path], object] | None = None

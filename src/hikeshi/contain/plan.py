@@ -16,9 +16,10 @@ import msgspec
 from hikeshi.basics.errors import UsageError
 from hikeshi.cases.store import Draft, Store
 from hikeshi.cases.store.canonical import canonical
-from hikeshi.contain.asked import Trouble, asked
+from hikeshi.contain.asked import Trouble
 from hikeshi.contain.contract import Connector, ConnectorError, Copies, Look, Shown, Step, Target, Words
 from hikeshi.contain.limits import Limits, forbidden_step, within
+from hikeshi.contain.patience import Patience, patiently
 
 T = TypeVar("T")
 
@@ -61,10 +62,17 @@ def plan_of(body: Mapping[str, Any]) -> Plan:
     return msgspec.convert(body, Plan)
 
 
-def make_plan(targets: Sequence[Target], connectors: Sequence[Connector], limits: Limits, now: datetime) -> Plan:
+def make_plan(
+    targets: Sequence[Target],
+    connectors: Sequence[Connector],
+    limits: Limits,
+    now: datetime,
+    patience: Patience | None = None,
+) -> Plan:
     """Ask each connector to look at each target, and put together what is to be done; touches nothing, writes nothing.
 
-    A connector that fails is a gap of the plan. What the limits forbid is shown with the reason. `now` is aware, UTC.
+    A connector that fails is a gap of the plan. What the limits forbid is shown with the reason. `now` is aware, UTC. A
+    far side that says "later" is waited for as long as `patience` lasts; without any it is asked once.
 
     Raises:
         ConnectorError: every connector failed.
@@ -73,7 +81,7 @@ def make_plan(targets: Sequence[Target], connectors: Sequence[Connector], limits
     """
     targets = _without_copies_named_twice(targets)
     domains = sorted({domain for target in targets for domain in target.own_domains})
-    looks, gaps, failed = _looks(targets, connectors)
+    looks, gaps, failed = _looks(targets, connectors, patience or Patience(0, 0))
     if connectors and len(failed) == len(connectors):
         told = "; ".join(f"{name}: {trouble.says}" for name, trouble in failed.items())
         raise ConnectorError(f"no connector could look at anything, so there is no plan: {told}")
@@ -126,7 +134,7 @@ def find_plan(store: Store, name: str | None = None) -> Plan:
 
 
 def _looks(
-    targets: Sequence[Target], connectors: Sequence[Connector]
+    targets: Sequence[Target], connectors: Sequence[Connector], patience: Patience
 ) -> tuple[list[tuple[str, Target, Look]], list[Gap], dict[str, Trouble]]:
     """Give what each connector found, the gaps where one could not look, and the connectors that could look at nothing."""
     looks: list[tuple[str, Target, Look]] = []
@@ -134,14 +142,16 @@ def _looks(
     failed: dict[str, Trouble] = {}
     for connector in connectors:
         name = connector.name
-        found = asked(connector.check)
+        patience.next_step()
+        found = patiently(patience, connector.check)
         if isinstance(found, Trouble):
             failed[name] = found
             gaps.append(_gap(name, found, None))
             continue
         troubles = []
         for target in targets:
-            look = asked(partial(_looked, connector, target))
+            patience.next_step()
+            look = patiently(patience, partial(_looked, connector, target))
             if isinstance(look, Trouble):
                 troubles.append(look)
                 gaps.append(_gap(name, look, target.account))

@@ -170,21 +170,31 @@ class Server:
     def _read(self, ask: Callable[[Any], T]) -> T:
         kept = self._connection is not None
         try:
-            return ask(self._connected())
+            return self._ask(ask)
         except self._lost():
             self.close()
             if not kept:
                 raise
         try:
-            return ask(self._connected())
+            return self._ask(ask)
         except self._lost():
             self.close()
             raise
 
-    def _write(self, ask: Callable[[Any], int]) -> None:
+    def _ask(self, ask: Callable[[Any], T]) -> T:
         connection = self._connected()
         try:
-            connection.result3(ask(connection), 1, self._patience)
+            return ask(connection)
+        except self._library.LDAPError:
+            raise
+        except BaseException:
+            # Ctrl-C while python-ldap waits leaves its lock taken, and even a farewell would wait for that for ever.
+            self._connection = None
+            raise
+
+    def _write(self, ask: Callable[[Any], int]) -> None:
+        try:
+            self._ask(lambda connection: connection.result3(ask(connection), 1, self._patience))
         except self._lost():
             self.close()
             raise
