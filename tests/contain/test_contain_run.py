@@ -591,6 +591,7 @@ def test_an_undo_that_died_after_it_was_done_is_not_done_again(stage):
     with pytest.raises(KeyboardInterrupt):
         stage.undo(plan)
     assert progress_of(stage.store, plan)[plan.steps[0].key].state == State.UNDOING
+    far.undo = usual
     assert states(stage.undo(plan)) == ["undone"]
     assert far.count("undo") == 1
 

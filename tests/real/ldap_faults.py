@@ -102,7 +102,8 @@ class Road:
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open.add(one)
             try:
-                with suppress(OSError, EOFError):
+                # ValueError: a TLS socket that was closed while it was read.
+                with suppress(OSError, EOFError, ValueError):
                     while self._request(client, server):
                         pass
             finally:
