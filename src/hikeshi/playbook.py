@@ -15,8 +15,6 @@ from hikeshi.basics.errors import HikeshiError, NothingToReadError, UsageError
 from hikeshi.cases.document import describe
 from hikeshi.cases.entries import Finding, Incident, Reach
 from hikeshi.cases.folder import CaseFolder
-from hikeshi.cases.record import correct_document, name_incidents, record_investigation, take_up
-from hikeshi.cases.store import open_store
 from hikeshi.cases.tell import tell
 from hikeshi.cases.told import Told, shown_in
 from hikeshi.detect.detections import findings
@@ -94,12 +92,16 @@ def investigate(question: Question, watch: Watch) -> Answer:
 
 def _record(folder: CaseFolder, document: dict[str, Any]) -> None:
     """Write what was found into the case's store, and into the document what the store knows of it."""
+    # The guard's process comes through this file too, and does without a database.
+    from hikeshi.cases import record  # noqa: PLC0415 - as above
+    from hikeshi.cases.store import open_store  # noqa: PLC0415 - as above
+
     with open_store(folder.path) as store:
-        take_up(store, folder.path)
-        for one, name in zip(document["incidents"], name_incidents(store, document["incidents"]), strict=True):
+        record.take_up(store, folder.path)
+        for one, name in zip(document["incidents"], record.name_incidents(store, document["incidents"]), strict=True):
             one["id"] = name
-        changes = record_investigation(store, folder, document)
-        correct_document(store, document)
+        changes = record.record_investigation(store, folder, document)
+        record.correct_document(store, document)
         document["changes"] = [asdict(one) for one in changes]
         seq, digest = store.head()
         document["ledger"] = {"entries": seq, "head": digest}

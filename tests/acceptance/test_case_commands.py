@@ -95,6 +95,11 @@ def test_more_evidence_says_what_it_has_changed(company, case, account):
         assert (changes[key]["before"], changes[key]["after"]) == (before[key]["value"], after[key]["value"])
 
 
+def triggers(database, verb):
+    asked = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'ledger' AND sql LIKE ?"
+    return [name for (name,) in database.execute(asked, [f"%BEFORE {verb}%"])]
+
+
 def test_what_was_tampered_with_is_noticed(company, tmp_path):
     case = tmp_path / "case"
     hikeshi("investigate", *company.logs, "--case", case, "--tz", company.truth["zone"])
@@ -108,6 +113,13 @@ def test_what_was_tampered_with_is_noticed(company, tmp_path):
     found = hikeshi("case", "verify", "--case", case)
     assert found.code == 1
     assert "NOT AS WRITTEN" in found.out
+    with sqlite3.connect(case / "case.db") as database:
+        database.execute("DROP TRIGGER IF EXISTS " + next(iter(triggers(database, "DELETE"))))
+        database.execute("DELETE FROM ledger WHERE seq = (SELECT max(seq) FROM ledger)")
+    database.close()
+    (case / "alarms.jsonl").write_text('{"schema": "hikeshi.alarm/1"}\n')
+    cut = hikeshi("case", "verify", "--case", case)
+    assert (cut.code, "NOT AS WRITTEN" in cut.out) == (1, True)
     assert hikeshi("case", "verify", "--case", case, "--head", "9999:" + "0" * 64).code == 1
 
 

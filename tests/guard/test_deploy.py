@@ -66,7 +66,8 @@ def unit(name):
 def parsed(words):
     """Let click parse a command line of ours without running it; give the command's name and its parameters."""
     name, *arguments = words
-    return name, main.commands[name].make_context(name, arguments).params
+    command = main.get_command(click.Context(main), name)
+    return name, command.make_context(name, arguments).params
 
 
 def words(line, **variables):
@@ -97,6 +98,21 @@ def test_the_command_line_of_a_unit_is_one_of_ours(name, variables, command):
     assert given["metrics"].startswith("127.0.0.1:")
     if command == "guard":
         assert given["listen"] == "inet:127.0.0.1:8892"
+
+
+def test_closed_doors_are_read_again_by_a_command_of_ours():
+    """Every five minutes, and it changes nothing: `verify` only reads."""
+    (line,) = unit("hikeshi-verify.service")["Service"]["ExecStart"]
+    program, *rest = words(line)
+    assert program == COMMAND
+    assert rest[:2] == ["contain", "verify"]
+    group = main.get_command(click.Context(main), "contain")
+    given = group.get_command(click.Context(group), "verify").make_context("verify", rest[2:]).params
+    assert given["due"]
+    assert given["case"] == Path("/var/lib/hikeshi/case")
+    service = unit("hikeshi-verify.service")["Service"]
+    assert (service["Type"], service["UMask"], service["NoNewPrivileges"]) == (["oneshot"], ["0077"], ["yes"])
+    assert unit("hikeshi-verify.timer")["Timer"]["OnUnitActiveSec"] == ["5min"]
 
 
 def test_an_option_that_we_do_not_have_would_be_noticed():

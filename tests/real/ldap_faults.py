@@ -73,7 +73,8 @@ class Road:
         self._listener.close()
         for one in list(self._open):
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                # A TLS socket's own shutdown would let the thread at the other end of it read what is not decrypted.
+                socket.socket.shutdown(one, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(10)
 
@@ -102,8 +103,7 @@ class Road:
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open.add(one)
             try:
-                # ValueError: a TLS socket that was closed while it was read.
-                with suppress(OSError, EOFError, ValueError):
+                with suppress(OSError, EOFError):
                     while self._request(client, server):
                         pass
             finally:

@@ -4,22 +4,38 @@
 Exit codes: 0 done, incident or not; 1 failed; 2 usage; 3 finished with gaps; 4 an incident, with --fail-on-incident.
 """
 
+from importlib import import_module
+from typing import Final
+
 import click
 
-from hikeshi.cli.case import case_command
-from hikeshi.cli.clocks import clocks_command
-from hikeshi.cli.contain import contain_command
-from hikeshi.cli.guard import guard_command, watch_command
-from hikeshi.cli.investigate import drill_command, investigate_command
+#: each command and the module that has it as NAME_command; loaded when it is asked for, so that the guard at the port
+#: carries no database and no cloud
+COMMANDS: Final = {
+    "investigate": "investigate",
+    "case": "case",
+    "contain": "contain",
+    "clocks": "clocks",
+    "guard": "guard",
+    "watch": "guard",
+    "drill": "investigate",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands in story order, each loaded when it is used."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        found: click.Command = getattr(import_module(f"hikeshi.cli.{COMMANDS[name]}"), f"{name}_command")
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hikeshi")
 def main() -> None:
     """Put out a mailbox takeover: from the logs you have to the exact incident."""
-
-
-for command in (
-    investigate_command, case_command, contain_command, clocks_command, guard_command, watch_command, drill_command,
-):  # fmt: skip
-    main.add_command(command)

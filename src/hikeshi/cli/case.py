@@ -16,7 +16,7 @@ from hikeshi.cases.store.decisions import decisions
 from hikeshi.cases.store.facts import Fact, Standing, correct, history, standing
 from hikeshi.cases.store.verify import verify
 from hikeshi.cli.options import FAILED, JSON, OPEN_CASE, errors
-from hikeshi.cli.store import audited, opened
+from hikeshi.cli.store import as_it_is, audited, opened
 
 
 @click.group("case")
@@ -106,7 +106,7 @@ def _verify(case: Path, head: str | None, *, as_json: bool) -> None:
 
     Note the head that it prints somewhere else: only with --head can it be seen that the end was cut off.
     """
-    with errors(), opened(case) as store:
+    with errors(), as_it_is(case) as store:
         found = verify(store, head)
     if as_json:
         click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1))

@@ -14,8 +14,8 @@ from hikeshi.cases.store.canonical import JSON
 
 
 @contextmanager
-def opened(case: Path) -> Iterator[Store]:
-    """Open the store of a case that is there, with what the guard and the watch have left beside it.
+def as_it_is(case: Path) -> Iterator[Store]:
+    """Open the store of a case that is there, and write nothing into it.
 
     Raises:
         UsageError: there is no such case.
@@ -24,6 +24,18 @@ def opened(case: Path) -> Iterator[Store]:
     if not case.is_dir():
         raise UsageError(f"--case {case}: no such case; hikeshi investigate LOGS --case {case} makes one")
     with open_store(case) as store:
+        yield store
+
+
+@contextmanager
+def opened(case: Path) -> Iterator[Store]:
+    """Open the store of a case that is there, with what the guard and the watch have left beside it.
+
+    Raises:
+        UsageError: there is no such case.
+
+    """
+    with as_it_is(case) as store:
         take_up(store, case)
         yield store
 
