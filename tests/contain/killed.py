@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A program that runs or undoes a plan against a far side kept in a file, to be killed in the middle by a test.
+"""A program that runs or undoes a plan against a far side kept in a file, and is killed at a point of the caller's choice.
 
-Asked by lines "VERB FOLDER" on its input, it does each in a process of its own, whose number it prints, and then how that
-ended: starting Python for each would take most of the test's time. Each line in `deeds` is one change of the far side, so that what was repeated can be counted.
+Asked by lines "VERB POINT FOLDER" on its input, it does each in a process of its own, which gets kill -9 at the POINT-th
+point (0: at none), and prints how that ended: starting Python for each would take most of the test's time. Points are before and
+after each entry of the ledger, each reading and each change of the far side. Each line in `deeds` is one change of it, so
+that what was repeated can be counted.
 """
 
 import json
 import os
+import signal
 import sys
-import time
 import traceback
 from pathlib import Path
 
@@ -23,8 +25,6 @@ from hikeshi.contain.plan import find_plan, make_plan
 from hikeshi.contain.run import run
 from hikeshi.contain.undo import undo
 
-#: seconds that the far side takes before and after each change, so that kills fall between
-PAUSE = 0.01
 THINGS = [
     Thing(KAI, None, OPEN, CLOSED, Phase.STOP),
     Thing(KAI, "session", OPEN, GONE, Phase.CLOSE, undo=False),
@@ -35,41 +35,65 @@ THINGS = [
 ]
 
 
-class KeptFarSide(FarSide):
-    """The truth is a file, changed whole or not at all; every change takes a moment on both sides of it."""
+class Points:
+    """Counts points, and dies at one of them."""
 
-    def __init__(self, folder, pause):
+    def __init__(self, last):
+        self.left = last
+
+    def __call__(self):
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KeptFarSide(FarSide):
+    """The truth is a file, changed whole or not at all."""
+
+    def __init__(self, folder, point=lambda: None):
         super().__init__(THINGS)
-        self.folder, self.pause = folder, pause
+        self.folder, self.point = folder, point
 
     def values(self):
         path = self.folder / "truth.json"
         return json.loads(path.read_text()) if path.exists() else dict(self.first)
 
     def _read(self, verb, step, reached):
+        self.point()
         self.things[step.key].value = self.values()[step.key]
         return super()._read(verb, step, reached)
 
     def _change(self, verb, step, value):
-        time.sleep(self.pause)
+        self.point()
         values = self.values()
         if values[step.key] != value:
             (self.folder / "truth.new").write_text(json.dumps({**values, step.key: value}))
             (self.folder / "truth.new").replace(self.folder / "truth.json")
             with (self.folder / "deeds").open("a") as file:
                 file.write(f"{verb} {step.key}\n")
-        time.sleep(self.pause)
+        self.point()
         return Answer("done")
 
 
-def do(verb, folder):
-    far = KeptFarSide(folder, PAUSE)
+def counted(append, point):
+    def appending(*drafts):
+        point()
+        entries = append(*drafts)
+        point()
+        return entries
+
+    return appending
+
+
+def do(verb, point, folder):
+    far = KeptFarSide(folder, point)
     with open_store(folder / "case") as store:
         if verb == "plan":
             plan = make_plan([target(KAI), target(MEI)], [far], Limits(), now())
             approve(store, plan, who="Aoi", why="a rehearsal")
             return
         plan, patience = find_plan(store), Patience(5, 30)
+        store.append = counted(store.append, point)
         if verb == "run":
             outcome = run(store, plan, [far], case=folder / "case", patience=patience)
         else:
@@ -79,20 +103,19 @@ def do(verb, folder):
 
 def main():
     for line in sys.stdin:
-        verb, folder = line.rstrip("\n").split(" ", 1)
+        verb, point, folder = line.rstrip("\n").split(" ", 2)
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
-                do(verb, Path(folder))
+                do(verb, Points(int(point)), Path(folder))
                 code = 0
             except BaseException:
                 traceback.print_exc()
                 raise
             finally:
                 os._exit(code)
-        print(pid, flush=True)  # noqa: T201 - the test reads it
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)  # noqa: T201 - as above
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)  # noqa: T201 - the test reads it
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 at any point, then the same again: the end is that of a run which nobody disturbed."""
 
-import os
 import random
-import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,31 +27,24 @@ class Killed:
         self.process = process
 
     def finish(self, verb, folder):
-        self._start(verb, folder)
-        assert self._ended() == 0
+        assert self._do(verb, 0, folder) == 0
 
-    def kill(self, verb, folder, after):
-        """Start, and kill after so many seconds; say whether it was still at work."""
-        pid = self._start(verb, folder)
-        if not select.select([self.process.stdout], [], [], after)[0]:
-            os.kill(pid, signal.SIGKILL)
-        code = self._ended()
+    def kill(self, verb, point, folder):
+        """Let it be killed at a point; say whether it came to that."""
+        code = self._do(verb, point, folder)
         assert code in (0, -signal.SIGKILL)
         return code != 0
 
-    def _start(self, verb, folder):
-        self.process.stdin.write(f"{verb} {folder}\n".encode())
-        return int(self.process.stdout.readline())
-
-    def _ended(self):
+    def _do(self, verb, point, folder):
+        self.process.stdin.write(f"{verb} {point} {folder}\n")
+        self.process.stdin.flush()
         return int(self.process.stdout.readline())
 
 
 @pytest.fixture(scope="module")
 def killed():
-    # Unbuffered, so that what select sees is all that there is.
     with subprocess.Popen(
-        [sys.executable, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        [sys.executable, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         yield Killed(process)
         process.stdin.close()
@@ -68,43 +60,69 @@ def end(folder):
     with open_store(folder / "case") as store:
         plan = find_plan(store)
         assert verify(store).deviations == []
-        return KeptFarSide(folder, 0).values(), progress_of(store, plan)
+        return KeptFarSide(folder).values(), progress_of(store, plan)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, killed):
-    folder = tmp_path_factory.mktemp("undisturbed")
+def planned(tmp_path_factory, killed):
+    """Give a folder with an approved plan."""
+    folder = tmp_path_factory.mktemp("planned")
     killed.finish("plan", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(planned, tmp_path_factory, killed):
+    """Give what the run and the undo of it end with, and the folder after the run."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "it"
+    shutil.copytree(planned, folder)
     killed.finish("run", folder)
-    closed = end(folder)
+    closed, kept = end(folder), shutil.copytree(folder, folder.with_name("closed"))
     killed.finish("undo", folder)
-    return closed, end(folder)
+    return {"run": closed, "undo": end(folder)}, kept
+
+
+def hold_as_if_nobody_had(folder, undisturbed):
+    values, progress = undisturbed
+    found_values, found = end(folder)
+    assert found_values == values
+    assert {key: (one.state, one.touched, one.before.state) for key, one in found.items()} == {
+        key: (one.state, one.touched, one.before.state) for key, one in progress.items()
+    }
+    done = deeds(folder)
+    assert len(done) == len(set(done)), "what stands is not done again"
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_run_and_an_undo_that_are_killed_again_and_again_end_as_if_nobody_had(seed, tmp_path, undisturbed, killed):
-    chance = random.Random(seed)
-    killed.finish("plan", tmp_path)
-    kills = 0
-    for verb, (values, progress) in zip(("run", "undo"), undisturbed, strict=True):
+def test_a_run_and_an_undo_that_are_killed_again_and_again_end_as_if_nobody_had(
+    seed, tmp_path, planned, undisturbed, killed
+):
+    folder, chance, kills = shutil.copytree(planned, tmp_path / "it"), random.Random(seed), 0
+    for verb in ("run", "undo"):
         for _ in range(8):
-            kills += killed.kill(verb, tmp_path, chance.uniform(0.01, 0.4))
-        killed.finish(verb, tmp_path)
-        found_values, found = end(tmp_path)
-        assert found_values == values
-        assert {key: (one.state, one.touched) for key, one in found.items()} == {
-            key: (one.state, one.touched) for key, one in progress.items()
-        }
-        for key, one in found.items():
-            assert one.before.state == progress[key].before.state, key
-    done = deeds(tmp_path)
-    assert len(done) == len(set(done)), "what stands is not done again"
-    assert kills >= 10, f"{kills} kills are too few to have tested anything"
+            kills += killed.kill(verb, chance.randint(1, 30), folder)
+        killed.finish(verb, folder)
+        hold_as_if_nobody_had(folder, undisturbed[0][verb])
+    assert kills >= 6, f"{kills} kills are too few to have tested anything"
+
+
+@pytest.mark.parametrize("verb", ["run", "undo"])
+def test_there_is_no_point_at_which_a_kill_leaves_anything_else_behind(verb, tmp_path, planned, undisturbed, killed):
+    """Each second point of a whole run; where a run has no such point any more, the last was killed at."""
+    for point in range(1, 1000, 2):
+        folder = shutil.copytree(planned if verb == "run" else undisturbed[1], tmp_path / str(point))
+        was_killed = killed.kill(verb, point, folder)
+        if was_killed:
+            killed.finish(verb, folder)
+        hold_as_if_nobody_had(folder, undisturbed[0][verb])
+        if not was_killed:
+            break
+    assert point > 40, f"{point} points are too few to have tested anything"
 
 
 def test_the_undisturbed_run_closes_everything_and_its_undo_opens_it(undisturbed):
-    (closed, done), (opened, undone) = undisturbed
-    far = KeptFarSide(Path(), 0)
+    (closed, done), (opened, undone) = undisturbed[0]["run"], undisturbed[0]["undo"]
+    far = KeptFarSide(Path())
     assert closed == {key: thing.goal for key, thing in far.things.items()}
     assert all(one.state in (State.VERIFIED, State.ALREADY) for one in done.values())
     (session,) = (key for key, thing in far.things.items() if not thing.undo)

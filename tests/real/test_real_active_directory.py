@@ -8,7 +8,6 @@ import ssl
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ from controller import BASE, SERVICE, SERVICE_PASSWORD, Controller
 from directory import Authority
 from ldap_faults import Engine, Road, bad_road
 
+from hikeshi.basics.secrets import Secret
 from hikeshi.contain.connectors.ldap import PLUGIN
 from hikeshi.contain.connectors.ldap.connector import Ldap
 from hikeshi.contain.connectors.ldap.options import checked
@@ -28,14 +28,6 @@ PEOPLE = f"OU=people,{BASE}"
 DISABLED = 0x2
 #: seconds that the connector waits for an answer on a bad road
 PATIENCE = 1.0
-
-
-@dataclass(frozen=True, repr=False)
-class Secret:
-    text: str
-
-    def reveal(self) -> str:
-        return self.text
 
 
 def settings(*controllers: Controller, **more: object) -> dict[str, Any]:

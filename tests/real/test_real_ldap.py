@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from directory import BASE, MANAGER, MANAGER_PASSWORD, SERVICE, SERVICE_PASSWORD, Directory, directory
 from servers import until
 
+from hikeshi.basics.secrets import Secret
 from hikeshi.contain.connectors.ldap import PLUGIN
 from hikeshi.contain.connectors.ldap.connector import Ldap
 from hikeshi.contain.connectors.ldap.options import checked
@@ -31,14 +32,6 @@ from hikeshi.contain.contract import (
 LOCKED = "000001010000Z"
 ALICE, ODD, TWIN = "alice@example.test", "o'odd.(x*)\\@example.test", "twice@example.test"
 OLD = "the password that was stolen"
-
-
-@dataclass(frozen=True, repr=False)
-class Secret:
-    text: str
-
-    def reveal(self) -> str:
-        return self.text
 
 
 def person(uid: str, name: str, mail: str, more: str = "") -> str:

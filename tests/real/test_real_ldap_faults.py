@@ -5,7 +5,6 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from directory import BASE, MANAGER, MANAGER_PASSWORD, SERVICE, SERVICE_PASSWORD
 from ldap.controls.simple import RelaxRulesControl
 from ldap_faults import GO, Engine, Fault, Road, bad_road
 
+from hikeshi.basics.secrets import Secret
 from hikeshi.contain.connectors.ldap import PLUGIN
 from hikeshi.contain.connectors.ldap.connector import Ldap
 from hikeshi.contain.connectors.ldap.options import checked
@@ -40,14 +40,6 @@ userPassword: {OLD}
 #: seconds that the connector waits for an answer
 PATIENCE = 0.1
 SEEDS, ROADS = 1000, 4
-
-
-@dataclass(frozen=True, repr=False)
-class Secret:
-    text: str
-
-    def reveal(self) -> str:
-        return self.text
 
 
 class Truth:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables, the same in SQLite and PostgreSQL. `ledger` is the truth; the four below it are for asking.
+"""The tables, the same in SQLite and PostgreSQL. `ledger` is the truth; those below it are for asking.
 
 Times are texts, ISO 8601 in UTC with microseconds and Z, so that a digest over them is the same in both databases.
 What is JSON is a text as well, as `canonical.py` writes it. Every change goes into `migrations/versions/`, too.
@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Boolean, Column, ForeignKey, ForeignKeyConstraint, Index, Integer, MetaData, String, Table, Text
 
 #: the schema's number, which is the last of `migrations/versions/`
-VERSION: Final = "0001"
+VERSION: Final = "0002"
 #: the table that keeps it, named so that it lives in peace with other programs of one database
 VERSION_TABLE: Final = "hikeshi_schema"
 
@@ -122,4 +122,62 @@ receipts: Final = Table(
     Column("ended", Text),
     _of_ledger(),
     Index("receipts_action", "case_id", "plan", "action", "seq"),
+)
+
+#: one letter a person and report, with where it stands; its entries are those of kind "letters". No foreign key: a row
+#: and the entry that stands for it come in one transaction, and the row comes first.
+letters: Final = Table(
+    "letters",
+    METADATA,
+    Column("case_id", String(36), primary_key=True),
+    #: derived from case, report and person, so that nobody gets two
+    Column("id", String(32), primary_key=True),
+    Column("report", Integer, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    #: over the six columns before it: what is approved, and what the ledger keeps of them
+    Column("sha256", String(64), nullable=False),
+    #: drafted, approved, leased, attempted, accepted, refused, given_up or cancelled
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    #: when it may be tried again; NULL is now
+    Column("due", Text),
+    #: who has it in hand, and until when
+    Column("holder", Text),
+    Column("until", Text),
+    Column("attempted_at", Text),
+    Column("accepted_at", Text),
+    #: the relay's last words, or whatever else says why the state is what it is
+    Column("says", Text),
+    #: after it was accepted: delivered, deferred, bounced_soft, bounced_hard, expired, held or unknown; NULL: nobody has said
+    Column("fate", Text),
+    Column("fate_says", Text),
+    #: replied or auto_replied
+    Column("reply", Text),
+    #: the entry of the ledger that set it as it is
+    Column("seq", Integer, nullable=False),
+    Index("letters_person", "case_id", "report", "person", unique=True),
+    Index("letters_state", "case_id", "state", "id"),
+    Index("letters_message", "case_id", "message_id"),
+)
+
+#: every mail that came back, one row a mail, known by its content so that none counts twice
+returns: Final = Table(
+    "returns",
+    METADATA,
+    Column("case_id", String(36), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("file", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    #: the letter it answers, NULL where nothing in it says which
+    Column("letter", String(32)),
+    Column("matched_by", Text),
+    Column("says", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Index("returns_letter", "case_id", "letter"),
 )
