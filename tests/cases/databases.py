@@ -22,6 +22,8 @@ import psycopg
 from hikeshi.cases.store import Draft, open_store, place
 
 TABLES = ("cases", "ledger", "facts", "decisions", "actions", "receipts")
+#: the tables of letters, which point at entries by no key of the database
+OUTBOX = ("letters", "returns")
 _USER = "postgres"
 #: who may come in with which proof; the first line is for the tests of passwords
 _ACCESS = """
@@ -167,7 +169,7 @@ class Shared:
         place(case, server.local(self.database))
         if database is None:
             with self.raw() as execute:
-                execute(f"TRUNCATE {', '.join(TABLES)}")
+                execute(f"TRUNCATE {', '.join(TABLES + OUTBOX)}")
             (case / "store").unlink()
             place(case, server.local(self.database))
 
