@@ -50,6 +50,7 @@ def investigated(store, folder, *incidents):
         "coverage": [{"last": (NOON + timedelta(days=1)).isoformat()}],
         "org_domains": ["hinode.example"],
         "incidents": list(incidents),
+        "findings": [{"kind": "new-place"}] * 1001,
     }
     return record_investigation(store, folder, document)
 
@@ -67,6 +68,12 @@ def test_every_count_is_a_fact_with_its_unit_status_time_and_evidence(store, fol
     assert fact.as_of == NOON + timedelta(days=1)
     assert fact.evidence[0]["file"] == "timeline.jsonl"
     assert fact.evidence[0]["bounds"] == [12, None, "the log ends"]
+
+
+def test_findings_are_written_down_and_of_very_many_how_many_there_are(store, folder):
+    investigated(store, folder, incident())
+    body = store.entries("investigation")[0].body
+    assert (len(body["findings"]), body["findings_in_all"]) == (1000, 1001)
 
 
 def test_more_evidence_shows_which_facts_it_has_changed(store, folder):

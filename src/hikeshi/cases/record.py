@@ -37,6 +37,8 @@ FACTS: Final = {
 #: which file of the case holds the rows behind a fact, each with its provenance
 _ROWS: Final = {"mails": "timeline.jsonl", "time": "timeline.jsonl"}
 _INCIDENT: Final = "incident/"
+#: findings that an entry holds; a provider's logs may have a hundred thousand, and findings.csv has them all
+_FINDINGS: Final = 1000
 
 
 def name_incidents(store: Store, incidents: Sequence[dict[str, Any]]) -> list[str]:
@@ -80,6 +82,8 @@ def record_investigation(store: Store, folder: CaseFolder, document: dict[str, A
                 ],
                 "org_domains": document["org_domains"],
                 "incidents": document["incidents"],
+                "findings": document["findings"][:_FINDINGS],
+                "findings_in_all": len(document["findings"]),
             },
         )
     )
