@@ -188,7 +188,10 @@ def test_a_schema_of_tomorrow_is_not_touched(kept):
     with kept.guarded() as execute:
         execute(f"UPDATE {schema.VERSION_TABLE} SET version_num = '0999'")
     try:
-        with pytest.raises(StoreError, match=rf"number 0999 .* up to {schema.VERSION}; use the newer"), open_store(kept.case):
+        with (
+            pytest.raises(StoreError, match=rf"number 0999 .* up to {schema.VERSION}; use the newer"),
+            open_store(kept.case),
+        ):
             pass
     finally:
         with kept.guarded() as execute:
