@@ -18,7 +18,10 @@ def looked(doveadm: Doveadm, folder: str, target: Target) -> Look:
         ConnectorError: Dovecot cannot be asked, or LaterError.
 
     """
-    parts = [_access(doveadm, target), *(_copies(doveadm, folder, one) for one in target.copies)]
+    # Asked once: with the lure in hundreds of mailboxes, each program that is started counts.
+    known = any(plain(name) for name in (target.account, *(one.mailbox for one in target.copies)))
+    pattern = (known and doveadm.setting("auth_username_format")) or "%u"
+    parts = [_access(doveadm, target, pattern), *(_copies(doveadm, folder, one, pattern) for one in target.copies)]
     return Look(
         tuple(step for part in parts for step in part.steps),
         tuple(shown for part in parts for shown in part.shown),
@@ -26,8 +29,8 @@ def looked(doveadm: Doveadm, folder: str, target: Target) -> Look:
     )
 
 
-def _access(doveadm: Doveadm, target: Target) -> Look:
-    names = _names(doveadm, target.account)
+def _access(doveadm: Doveadm, target: Target, pattern: str) -> Look:
+    names = _names(doveadm, target.account, pattern)
     if not names:
         return Look(gaps=(_unknown(target.account),))
     gaps = [_not_in_dovecot(target.account), *_for_all(doveadm), *_masters(doveadm)]
@@ -43,21 +46,21 @@ def _access(doveadm: Doveadm, target: Target) -> Look:
     return Look((*steps, *rules.steps), (*rules.shown, *_forward(doveadm, target.account)), (*gaps, *rules.gaps))
 
 
-def _copies(doveadm: Doveadm, folder: str, copies: Copies) -> Look:
-    names = _names(doveadm, copies.mailbox)
-    if not names:
+def _copies(doveadm: Doveadm, folder: str, copies: Copies, pattern: str) -> Look:
+    name = expanded(pattern, copies.mailbox) if plain(copies.mailbox) else None
+    if name is None or doveadm.home(name) is None:
         return Look(gaps=(_unknown(copies.mailbox),))
-    return Look((quarantine.planned(names[0], copies, folder),) if copies.message_ids else ())
+    return Look((quarantine.planned(name, copies, folder),) if copies.message_ids else ())
 
 
-def _names(doveadm: Doveadm, account: str) -> tuple[str, ...]:
+def _names(doveadm: Doveadm, account: str, pattern: str) -> tuple[str, ...]:
     """Give the names under which one signs in to a mailbox: the account as Dovecot writes it, and without its domain.
 
     The latter only where both have one home folder: else it is somebody else, or nobody.
     """
     if not plain(account):
         return ()
-    name = expanded(doveadm.setting("auth_username_format") or "%u", account)
+    name = expanded(pattern, account)
     home = doveadm.home(name)
     if home is None:
         return ()
