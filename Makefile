@@ -57,8 +57,8 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/.developing: $(VENV)/.installed
 	@echo "installing what the tests need …"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[google,keyring,m365,postgresql,redis,testing]' \
-		aiosmtpd google-api-python-client hypothesis import-linter mypy pytest pytest-xdist python-dateutil ruff
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dkim,google,keyring,m365,pdf,postgresql,redis,testing]' \
+		aiosmtpd axe-core-python google-api-python-client hypothesis import-linter mypy pypdf pytest pytest-xdist python-dateutil ruff
 	@$(BIN)/python -m pip install -q --disable-pip-version-check 'python-ldap>=3.4' 2>/dev/null \
 		|| echo "python-ldap could not be built (on Debian: build-essential python3-dev libldap-dev libsasl2-dev); its tests are skipped"
 	@touch $@

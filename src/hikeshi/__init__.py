@@ -7,7 +7,8 @@
 4. `scope` says whom they reached, where the addresses came from, and what the intruder had and left.
 5. `cases` is the centre: the folder that a person opens, with a report in it, and the store of facts, decisions and receipts.
 6. `guard` does the same while it happens, at the submission port, and holds.
-7. `contain` closes the accounts: plan, approve, run, verify, undo. `publish` keeps the clocks of the law.
+7. `contain` closes the accounts: plan, approve, run, verify, undo. `notify` tells everyone, one
+   by one; `publish` tells the public and keeps the clocks of the law; `wording` is what their texts have in common.
 8. `playbook` tells the story as code, and `cli` is its door. `drill` invents companies and attacks to rehearse on, and
    `testing` far sides that cannot be had.
 """

@@ -15,6 +15,8 @@ COMMANDS: Final = {
     "investigate": "investigate",
     "case": "case",
     "contain": "contain",
+    "notify": "notify",
+    "publish": "publish",
     "clocks": "clocks",
     "guard": "guard",
     "watch": "guard",
