@@ -44,7 +44,8 @@ def test_a_text_is_kept_with_its_digest(hand_in):
 
 
 @pytest.mark.parametrize("proof", ["receipt.pdf", "proofs/receipt", "/nowhere/receipt.pdf", "../x", "a" * 300 + "/b"])
-def test_a_mistyped_path_never_passes_for_a_text(hand_in, store, proof):
+def test_a_mistyped_path_never_passes_for_a_text(hand_in, store, proof, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="no file"):
         hand_in(proof)
     assert submissions(store) == {}
