@@ -7,6 +7,7 @@ knows whether it was taken. That is told as `open` and never tried again by itse
 
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -175,9 +176,10 @@ class Line:
         if smtp is None:
             return
         try:
-            await smtp.quit()
-        except (aiosmtplib.SMTPException, OSError):
-            smtp.close()
+            with suppress(aiosmtplib.SMTPException, OSError):
+                await smtp.quit()
+        finally:
+            smtp.close()  # also where we are broken off while we wait for its answer
 
 
 def _said(error: aiosmtplib.SMTPResponseException) -> str:
