@@ -3,7 +3,7 @@
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,12 +11,14 @@ import click
 
 from hikeshi.basics.errors import UsageError
 from hikeshi.cases.entries import Status
+from hikeshi.cases.store import Store, StoreError
 from hikeshi.cases.store import place as place_store
 from hikeshi.cases.store.decisions import decisions
 from hikeshi.cases.store.facts import Fact, Standing, correct, history, standing
-from hikeshi.cases.store.verify import verify
+from hikeshi.cases.store.verify import Deviation, verify
 from hikeshi.cli.options import FAILED, JSON, OPEN_CASE, errors
 from hikeshi.cli.store import as_it_is, audited, opened
+from hikeshi.notify.outbox.audit import audit
 
 
 @click.group("case")
@@ -108,6 +110,7 @@ def _verify(case: Path, head: str | None, *, as_json: bool) -> None:
     """
     with errors(), as_it_is(case) as store:
         found = verify(store, head)
+        found = replace(found, deviations=[*found.deviations, *_outbox(store)])
     if as_json:
         click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1))
     else:
@@ -125,6 +128,14 @@ def _place(url: str, case: Path) -> None:
     with errors():
         place_store(case, url)
     click.echo(f"{case} is kept in {url}")
+
+
+def _outbox(store: Store) -> list[Deviation]:
+    """Hold the outbox against the ledger; it is notify's, and so is the knowledge of what its letters should be."""
+    try:
+        return audit(store)
+    except StoreError as error:
+        return [Deviation(None, f"the outbox cannot be held against the ledger: {error}")]
 
 
 def _parsed(text: str) -> Any:
