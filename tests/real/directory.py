@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from servers import free_port, until
+from servers import free_ports, until
 
 PACKAGES = ("slapd", "ldap-utils", "openssl")
 BASE = "dc=example,dc=test"
@@ -82,7 +82,7 @@ class Directory:
     ) -> None:
         self.root, self.entries, self.ppolicy, self.policy, self.whole = root, entries, ppolicy, policy, whole
         self.authority = authority
-        self.port, self.tls_port = free_port(), free_port()
+        self.port, self.tls_port = free_ports(2)
         self.url, self.tls_url = f"ldap://127.0.0.1:{self.port}", f"ldaps://127.0.0.1:{self.tls_port}"
         self.socket = f"ldapi://{quote(str(root / 'socket'), safe='')}"
         self.log = root / "slapd.log"

@@ -36,6 +36,8 @@ _NEEDED = {
 }
 _KEEPER = Path(__file__).with_name("keeper.py")
 _PATIENCE = 20.0
+#: not the common generator: hypothesis sets its seed, and then two workers would choose the same ports
+_CHANCE = random.SystemRandom()
 _STARTED, _RELOADED = "daemon started -- version", "reload -- version"
 
 
@@ -85,7 +87,7 @@ class MailServer:
         self.main, self.submission = dict(main or {}), dict(submission or {})
         self.etc, self.queue, self.log, self.run = (root / name for name in ("etc", "queue", "log", "dovecot"))
         self.mail_log, self.dovecot_log = self.log / "mail.log", self.log / "dovecot.log"
-        self.ports = dict(zip(PORTS, _ports(len(PORTS)), strict=True))
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.outside = Outside()
         self.filter = Filter(self.ports["back"])
         self.redirects_by = redirects_by
@@ -302,11 +304,11 @@ def _owned(folder: Path, mode: int, user: str, group: str | None = None) -> None
     folder.chmod(mode)
 
 
-def _ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Find ports that nobody listens on, below those that the system gives to clients."""
     found: list[int] = []
     while len(found) < count:
-        port = random.randrange(10_000, 30_000)
+        port = _CHANCE.randrange(10_000, 30_000)
         with socket.socket() as trial:
             if port not in found and trial.connect_ex(("127.0.0.1", port)):
                 found.append(port)
@@ -315,7 +317,7 @@ def _ports(count: int) -> list[int]:
 
 def free_port() -> int:
     """Give a port that nobody listens on."""
-    return _ports(1)[0]
+    return free_ports(1)[0]
 
 
 def _count(log: Path, words: str) -> int:
